@@ -30,11 +30,6 @@
 
 #define ITH_ONE_BITS 0x3f800000u /* of 1.0f */
 
-static inline float ith_rne(float x)
-{
-    return (x + ITH_ROUNDER) - ITH_ROUNDER;
-}
-
 /* rne(x) as an integer for |x| < 2^22; for any other x, NaN included, some integer. */
 static inline int32_t ith_rne_int(float x)
 {

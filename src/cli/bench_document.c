@@ -61,7 +61,7 @@ static bool is_document(const json_t *root)
     return good;
 }
 
-ith_status ith_bench_document_read(const char *path, json_t **document, ith_error *err)
+static ith_status read_document(const char *path, json_t **document, ith_error *err)
 {
     *document = NULL;
     ITH_TRY(ith_json_read(path, MAX_BYTES, document, err));
@@ -77,7 +77,7 @@ ith_status ith_bench_document_open(const char *path, json_t **document, ith_erro
     struct stat info;
 
     if (path != NULL && (lstat(path, &info) == 0 || errno != ENOENT))
-        return ith_bench_document_read(path, document, err);
+        return read_document(path, document, err);
     *document = empty();
     return *document != NULL ? ITH_OK : ith_fail(err, ITH_E_MEMORY, "no memory for results");
 }

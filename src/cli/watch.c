@@ -48,7 +48,7 @@ bool ith_watch_progress(void *user, const char *what, int64_t done, int64_t tota
     return ith_stop_signal() == 0;
 }
 
-void ith_watch_chunk(void *user, int64_t tokens, double share)
+static void show_chunk(void *user, int64_t tokens, double share)
 {
     ith_watch *watch = user;
 
@@ -70,7 +70,8 @@ void ith_watch_warning(void *user, const char *text)
     ith_cli_warning(watch->cli, "%s", text);
 }
 
-void ith_watch_sizes(void *user, const ith_sizes *sizes)
+/* Prints the sizes if they exceed 1 GiB together; forecasts use their key_share. */
+static void show_sizes(void *user, const ith_sizes *sizes)
 {
     ith_watch *watch = user;
     char weights[32], kv[32], work[32];
@@ -87,7 +88,8 @@ void ith_watch_sizes(void *user, const ith_sizes *sizes)
                 weights, kv, (long long)sizes->ctx, work);
 }
 
-void ith_watch_ranks(void *user, const char *json)
+/* Notes what is wrong, and shows the table if that is asked for. */
+static void note_ranks(void *user, const char *json)
 {
     ith_watch *watch = user;
     json_t *table = watch->quiet ? NULL : json_loads(json, 0, NULL);
@@ -113,9 +115,9 @@ void ith_watch_engine(ith_watch *watch, const ith_cli *cli, bool quiet, ith_engi
     watch->progress.user = watch;
     params->progress = ith_watch_progress;
     params->progress_user = watch;
-    params->chunk_progress = ith_watch_chunk;
-    params->sizes = ith_watch_sizes;
-    params->ranks = ith_watch_ranks;
+    params->chunk_progress = show_chunk;
+    params->sizes = show_sizes;
+    params->ranks = note_ranks;
     watch->show_ranks = params->measure_network;
     if (params->exact)
         ith_stop_soon();

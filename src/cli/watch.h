@@ -29,16 +29,6 @@ void ith_watch_end(ith_watch *watch);
 /* An ith_progress_fn. */
 bool ith_watch_progress(void *user, const char *what, int64_t done, int64_t total);
 
-/* An ith_chunk_fn. */
-void ith_watch_chunk(void *user, int64_t tokens, double share);
-
-/* An ith_sizes_fn. Prints the sizes if they exceed 1 GiB together; forecasts use their key_share.
- */
-void ith_watch_sizes(void *user, const ith_sizes *sizes);
-
-/* An ith_ranks_fn. Notes what is wrong, and shows the table if that is asked for. */
-void ith_watch_ranks(void *user, const char *json);
-
 /* An ith_warning_fn. */
 void ith_watch_warning(void *user, const char *text);
 

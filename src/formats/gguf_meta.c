@@ -19,7 +19,8 @@ static const uint8_t scalar_bytes[ITH_GGUF_TYPES] = {
 
 /* ---- Cursor ---- */
 
-ith_status ith_cursor_take(ith_cursor *c, size_t bytes, const uint8_t **at, ith_error *err)
+/* Sets *at to the next `bytes` bytes and moves on. */
+static ith_status take(ith_cursor *c, size_t bytes, const uint8_t **at, ith_error *err)
 {
     if (bytes > c->left)
         return ith_fail(
@@ -35,7 +36,7 @@ ith_status ith_cursor_take(ith_cursor *c, size_t bytes, const uint8_t **at, ith_
 ith_status ith_cursor_u32(ith_cursor *c, uint32_t *out, ith_error *err)
 {
     const uint8_t *at = NULL;
-    ITH_TRY(ith_cursor_take(c, sizeof *out, &at, err));
+    ITH_TRY(take(c, sizeof *out, &at, err));
     memcpy(out, at, sizeof *out);
     return ITH_OK;
 }
@@ -43,7 +44,7 @@ ith_status ith_cursor_u32(ith_cursor *c, uint32_t *out, ith_error *err)
 ith_status ith_cursor_u64(ith_cursor *c, uint64_t *out, ith_error *err)
 {
     const uint8_t *at = NULL;
-    ITH_TRY(ith_cursor_take(c, sizeof *out, &at, err));
+    ITH_TRY(take(c, sizeof *out, &at, err));
     memcpy(out, at, sizeof *out);
     return ITH_OK;
 }
@@ -54,7 +55,7 @@ ith_status ith_cursor_string(ith_cursor *c, ith_bytes *out, ith_error *err)
     uint64_t len = 0;
 
     ITH_TRY(ith_cursor_u64(c, &len, err));
-    ITH_TRY(ith_cursor_take(c, len, &at, err));
+    ITH_TRY(take(c, len, &at, err));
     *out = (ith_bytes){(const char *)at, len};
     return ITH_OK;
 }
@@ -76,7 +77,7 @@ static ith_status skip_value(ith_cursor *c, uint32_t type, int depth, ith_error 
     if (type == ITH_GGUF_STRING)
         return ith_cursor_string(c, &text, err);
     if (type != ITH_GGUF_ARRAY)
-        return ith_cursor_take(c, scalar_bytes[type], &at, err);
+        return take(c, scalar_bytes[type], &at, err);
     ITH_TRY(ith_cursor_u32(c, &item_type, err));
     ITH_TRY(ith_cursor_u64(c, &count, err));
     return skip_array(c, item_type, count, depth + 1, err);
@@ -99,7 +100,7 @@ static ith_status skip_array(ith_cursor *c, uint32_t item_type, uint64_t count, 
                         "%s: truncated or damaged: an array of %llu items where %zu bytes are left",
                         c->path, (unsigned long long)count, c->left);
     if (scalar_bytes[item_type] > 0)
-        return ith_cursor_take(c, count * item_bytes, &at, err);
+        return take(c, count * item_bytes, &at, err);
     for (uint64_t i = 0; i < count; i++)
         ITH_TRY(skip_value(c, item_type, depth, err));
     return ITH_OK;
@@ -145,7 +146,7 @@ static ith_status read_header(ith_cursor *c, ith_gguf_meta *meta, uint64_t *n_pa
 {
     const uint8_t *magic = NULL;
 
-    ITH_TRY(ith_cursor_take(c, 4, &magic, err));
+    ITH_TRY(take(c, 4, &magic, err));
     if (memcmp(magic, "GGUF", 4) != 0)
         return ith_fail(err, ITH_E_FORMAT, "%s: not a GGUF file: it does not begin with \"GGUF\"",
                         c->path);

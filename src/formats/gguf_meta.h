@@ -42,8 +42,7 @@ typedef struct ith_cursor {
     size_t left;
 } ith_cursor;
 
-/* Sets *at to the next `bytes` bytes and moves on. ITH_E_FORMAT "truncated": fewer are left. */
-ith_status ith_cursor_take(ith_cursor *c, size_t bytes, const uint8_t **at, ith_error *err);
+/* Each moves on. ITH_E_FORMAT "truncated": fewer bytes are left. */
 ith_status ith_cursor_u32(ith_cursor *c, uint32_t *out, ith_error *err);
 ith_status ith_cursor_u64(ith_cursor *c, uint64_t *out, ith_error *err);
 ith_status ith_cursor_string(ith_cursor *c, ith_bytes *out, ith_error *err);

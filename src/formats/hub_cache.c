@@ -41,7 +41,7 @@ static ith_status join(char out[ITH_PATH_MAX], const char *a, const char *b, ith
     return ith_fail(err, ITH_E_ARGUMENT, "%s%s: the path is too long", a, b);
 }
 
-ith_status ith_hub_home(char path[ITH_PATH_MAX], ith_error *err)
+static ith_status hub_home(char path[ITH_PATH_MAX], ith_error *err)
 {
     const char *set = ith_hub_variable("HF_HOME"), *cache = ith_hub_variable("XDG_CACHE_HOME");
 
@@ -64,7 +64,7 @@ ith_status ith_hub_cache(char path[ITH_PATH_MAX], ith_error *err)
         set = ith_hub_variable("HUGGINGFACE_HUB_CACHE");
     if (set != NULL)
         return ith_user_path(set, "", path, err);
-    ITH_TRY(ith_hub_home(folder, err));
+    ITH_TRY(hub_home(folder, err));
     return join(path, folder, "/hub", err);
 }
 
@@ -75,7 +75,7 @@ ith_status ith_hub_token_path(char path[ITH_PATH_MAX], ith_error *err)
 
     if (set != NULL)
         return ith_user_path(set, "", path, err);
-    ITH_TRY(ith_hub_home(folder, err));
+    ITH_TRY(hub_home(folder, err));
     return join(path, folder, "/token", err);
 }
 

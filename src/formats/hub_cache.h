@@ -24,8 +24,7 @@ const char *ith_hub_variable(const char *name);
 /* Is the variable 1, true, yes or on? */
 bool ith_hub_flag(const char *name);
 
-/* The folders HF_HOME and CACHE. ITH_E_ARGUMENT: too long, or nobody's home. */
-ith_status ith_hub_home(char path[ITH_PATH_MAX], ith_error *err);
+/* The folder of the cache. ITH_E_ARGUMENT: too long, or there is no home. */
 ith_status ith_hub_cache(char path[ITH_PATH_MAX], ith_error *err);
 
 /* The file in which `hf auth login` leaves a token: HF_TOKEN_PATH, else HF_HOME/token. Errors as

@@ -18,7 +18,8 @@ void ith_checksum_text(uint64_t checksum, char text[17])
     snprintf(text, 17, "%016llx", (unsigned long long)checksum);
 }
 
-bool ith_checksum_read(const char *text, uint64_t *checksum)
+/* False: not 16 hexadecimal digits. */
+static bool read_checksum(const char *text, uint64_t *checksum)
 {
     char *end;
 
@@ -120,7 +121,7 @@ static ith_status read_section(ith_packfile *pack, const json_t *object, const c
     ITH_TRY(need(pack, object, what, checksum_key, &text, err));
     ITH_TRY(add_section(pack, what, (uint64_t)offset, (uint64_t)bytes, err));
     *at = pack->file->data + offset;
-    if (!ith_checksum_read(text, &checksum) ||
+    if (!read_checksum(text, &checksum) ||
         ith_checksum_differs(checksum, ith_checksum(*at, (size_t)bytes)))
         return ith_fail(err, ITH_E_FORMAT, "%s: damaged: the checksum of %s%s differs",
                         pack->file->path,

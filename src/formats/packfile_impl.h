@@ -66,8 +66,7 @@ bool ith_layout_is_old(ith_layout layout);
 /* False: packs have no layout of this name. */
 bool ith_layout_named(const char *name, ith_layout *layout);
 
-/* As 16 hexadecimal digits, and back; false: not 16 of them. */
+/* As 16 hexadecimal digits. */
 void ith_checksum_text(uint64_t checksum, char text[17]);
-bool ith_checksum_read(const char *text, uint64_t *checksum);
 
 #endif

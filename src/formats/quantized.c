@@ -90,7 +90,7 @@ int ith_quantized_zero(const ith_quantized *q, int64_t row, int64_t group)
     }
 }
 
-int64_t ith_quantized_group_of(const ith_quantized *q, int64_t col)
+static int64_t group_of(const ith_quantized *q, int64_t col)
 {
     int32_t group;
 
@@ -203,7 +203,7 @@ static int64_t run_of(const ith_quantized *q, int64_t col)
 static void make_floats(const ith_quantized *q, int64_t row, const uint8_t *u, float *out)
 {
     for (int64_t c = 0, n; c < q->cols; c += n) {
-        const int64_t group = ith_quantized_group_of(q, c);
+        const int64_t group = group_of(q, c);
         const float s = scale_of(q, row, group),
                     z = q->form == ITH_FORM_F8 ? 0 : (float)ith_quantized_zero(q, row, group);
         n = run_of(q, c);

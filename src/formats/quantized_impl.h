@@ -16,6 +16,4 @@ float ith_quantized_scale_at(const ith_tensor *scales, int64_t i);
 /* The zero point of a row in a group, to be subtracted from what is stored. */
 int ith_quantized_zero(const ith_quantized *q, int64_t row, int64_t group);
 
-int64_t ith_quantized_group_of(const ith_quantized *q, int64_t col);
-
 #endif

@@ -157,14 +157,6 @@ bool ith_recurrent_resumes(const ith_recurrent *r, int64_t n)
     return true;
 }
 
-int64_t ith_recurrent_least(const ith_recurrent *r)
-{
-    int64_t least = 0;
-    for (int i = 0; i < r->n_layers; i++)
-        least = ith_max(least, r->layers[i].saved_at);
-    return least;
-}
-
 void ith_recurrent_copy(ith_recurrent *r, const ith_recurrent *from)
 {
     for (int i = 0; i < r->n_layers; i++) {
@@ -258,13 +250,4 @@ void ith_recurrent_restored(ith_recurrent *r, int64_t n)
         r->layers[i].saved_at = n - ith_recurrent_back(n);
         r->layers[i].stale = true;
     }
-}
-
-void ith_recurrent_regions(const ith_recurrent *r,
-                           void (*see)(void *user, const void *at, size_t bytes, int node),
-                           void *user)
-{
-    for (int i = 0; i < r->n_layers; i++)
-        if (r->layers[i].now != NULL)
-            see(user, r->layers[i].now, bytes_of(&r->layers[i]), -1);
 }

@@ -86,10 +86,6 @@ ith_status ith_recurrent_populate(ith_recurrent *r, ith_error *err);
 /* Can a pass follow the first n_tokens tokens? */
 bool ith_recurrent_resumes(const ith_recurrent *r, int64_t n_tokens);
 
-/* The least n for which that is true of n and all up to where the states are now; of 0 it always
- * is. */
-int64_t ith_recurrent_least(const ith_recurrent *r);
-
 /* The tokens that a timeline of n can be cut back by once its states are read from disk. */
 int64_t ith_recurrent_back(int64_t n_tokens);
 
@@ -110,10 +106,5 @@ void ith_recurrent_copy(ith_recurrent *r, const ith_recurrent *from);
 
 /* Says that the states, whatever they are, have seen n_tokens tokens: for benchmarks. */
 void ith_recurrent_claim(ith_recurrent *r, int64_t n_tokens);
-
-/* Calls see() for each allocation. */
-void ith_recurrent_regions(const ith_recurrent *r,
-                           void (*see)(void *user, const void *at, size_t bytes, int node),
-                           void *user);
 
 #endif

@@ -9,8 +9,9 @@ static void vector(const ith_line *l, const ith_member *me, int64_t run)
             l->vector->run(l->kernels, &l->buffers, l->cols);
 }
 
-ith_status ith_line_vector(const ith_vector_kernel *v, const ith_hparams *hp, ith_line *l,
-                           ith_error *err)
+/* As many calls of an element-wise kernel as process about 2^16 elements together. */
+static ith_status line_of(const ith_vector_kernel *v, const ith_hparams *hp, ith_line *l,
+                          ith_error *err)
 {
     *l = (ith_line){.fn = vector, .cols = v->elements(hp), .vector = v};
     l->calls = 1 + (1 << 16) / l->cols;
@@ -25,7 +26,7 @@ static ith_status bench_vector(ith_kernel_bench *b, const ith_vector_kernel *v, 
 
     if (!ith_line_begins(b, v->kernel, v->part, 1))
         return ITH_OK;
-    ITH_TRY(ith_line_vector(v, &b->hp, &l, err));
+    ITH_TRY(line_of(v, &b->hp, &l, err));
     ith_line_run(b, &l);
     s = l.best_s / (double)l.calls;
     result = ith_line_describe(b, v->kernel, v->part, &l, s);

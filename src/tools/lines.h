@@ -94,10 +94,6 @@ ith_status ith_line_product(const ith_kernel_bench *b, ith_layout layout, int64_
 ith_status ith_line_attention(const ith_kernel_bench *b, ith_kv_layout kv, const ith_key_tile *tile,
                               ith_line *l, ith_error *err);
 
-/* As many calls of an element-wise kernel as process about 2^16 elements together. */
-ith_status ith_line_vector(const ith_vector_kernel *v, const ith_hparams *hp, ith_line *l,
-                           ith_error *err);
-
 void ith_line_close(ith_line *l);
 
 /* Bytes of one segment of an attention line's KV cache. */
