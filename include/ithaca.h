@@ -434,7 +434,7 @@ typedef struct ith_engine_info {
 
     /* KV heads and head size of layers without a window, if they differ from n_kv_heads and
      * head_dim, which are those of the other layers; else 0. Number of experts, and of experts per
-     * token; 0: none. Rows of gate and up of one expert, and of the experts that all tokens go to. */
+     * token; 0: none. Rows of gate and up of one expert, and of all shared experts together. */
     int full_kv_heads, full_head_dim;
     int n_experts, n_experts_used, expert_ffn, shared_ffn;
 } ith_engine_info;
@@ -646,8 +646,8 @@ ith_status ith_session_decode(ith_session *session, int32_t id, ith_error *err);
 ith_status ith_session_score(ith_session *session, const int32_t *ids, size_t n, float *nll,
                              ith_error *err);
 
-/* Collective. Removes all tokens after the first `length`, at no cost. If tokens were removed, there
- * are no logits until others are appended.
+/* Collective. Removes all tokens after the first `length`, at no cost. If tokens were removed,
+ * there are no logits until others are appended.
  * Errors, with the session unchanged: ITH_E_ARGUMENT for a negative length or one beyond the end;
  * ITH_E_UNSUPPORTED if this would remove whole segments of 1,024 tokens that ith_session_keep
  * saves, or if layers with a window no longer hold the tokens that they would see. The latter never
@@ -794,10 +794,10 @@ void ith_generation_free(ith_generation *out);
  * Saved data is named by content: keys and values depend only on the model's bits and the tokens up
  * to them. A run on any number of ranks, with any chunk size and instruction set, can read what
  * another run has saved, and then computes the same bits. Data is saved in the background, in
- * segments of 1,024 tokens and a shorter last one, for which each rank holds a copy of at most 1,024
- * tokens' keys and values. Recurrent states are copied and saved every 8,192 tokens and at the end
- * of a prompt; a prompt is read up to the last of them. On several machines the folder must be on a
- * file system that all of them share. Any number of runs may use a prompt cache at once.
+ * segments of 1,024 tokens and a shorter last one, for which each rank holds a copy of at most
+ * 1,024 tokens' keys and values. Recurrent states are copied and saved every 8,192 tokens and at
+ * the end of a prompt; a prompt is read up to the last of them. On several machines the folder must
+ * be on a file system that all of them share. Any number of runs may use a prompt cache at once.
  *
  * Damaged or missing data is computed again, and data that cannot be written is not saved. In both
  * cases the run continues, after a warning. */
@@ -864,8 +864,8 @@ typedef struct ith_exchange_traffic {
     int64_t cross_node; /* bytes to ranks of other machines */
 } ith_exchange_traffic;
 
-/* What a rank has sent to others since the world was opened, in bytes. Ranks send about the same.
- * */
+/* The bytes that a rank has sent to others since the world was opened. Ranks send about the same
+ * amount. */
 typedef struct ith_traffic {
     /* The all-to-alls of prefill, by kind; the entry of ITH_EXCHANGE_AUTO is empty. */
     ith_exchange_traffic exchange[ITH_EXCHANGE_NODE + 1];

@@ -2,9 +2,9 @@
  * includes it after the sections that it needs.
  *
  * A grammar restricts an answer to the texts that fit it: JSON that is valid under a schema, or the
- * language of rules in GBNF. Tokens that do not fit are never chosen, greedily or at random, and the
- * answer can end only where the grammar allows. Among the other tokens, logits and sampling decide
- * as usual.
+ * language of rules in GBNF. Tokens that do not fit are never chosen, greedily or at random, and
+ * the answer can end only where the grammar allows. Among the other tokens, logits and sampling
+ * decide as usual.
  *
  *     ith_grammar *grammar;
  *     if (ith_world_rank(world) == 0)

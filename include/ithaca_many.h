@@ -67,10 +67,10 @@ int64_t ith_session_pending(const ith_session *session);
  * ith_generate_many answers any number of prompts, several at a time, in steps. When one ends, the
  * next starts. Each answer is the one that ith_generate gives.
  *
- * A prompt starts when memory for it, and for a few more tokens, is available; its answer takes more
- * as it grows. When memory is short, prompts wait for others to end. If an answer cannot grow, the
- * prompt that was started last gives up its memory and waits. It starts again later and keeps the
- * tokens that it had produced. Answers do not depend on this.
+ * A prompt starts when memory for it, and for a few more tokens, is available; its answer takes
+ * more as it grows. When memory is short, prompts wait for others to end. If an answer cannot grow,
+ * the prompt that was started last gives up its memory and waits. It starts again later and keeps
+ * the tokens that it had produced. Answers do not depend on this.
  *
  * Prompts with a common beginning compute it once: later ones reuse the keys and values of the
  * first, and whole segments are stored once. */

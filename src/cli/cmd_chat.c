@@ -101,9 +101,8 @@ static ith_status check_template(const chat *c, ith_error *err)
     size_t n;
 
     if (vocab == NULL)
-        return ith_fail(
-            err, ITH_E_ARGUMENT,
-            "the model has no tokenizer (tokenizer.json), which a chat needs");
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "the model has no tokenizer (tokenizer.json), which a chat needs");
     params.messages_json = NULL;
     params.messages = &hello;
     params.n_messages = 1;
