@@ -10,17 +10,16 @@
 # BUILD_DIR/log/times has CPU time too (elapsed, user, system). The last line is "N passed, N
 # failed"; the exit status is 1 if any failed.
 #
-# Where there are two cores, two tests run at a time (or ITHACA_TEST_JOBS), because most of them
-# wait for one process or another most of the time. Results are shown in order. So tests share no
-# folders and measure no time. The tests of tests/parallel keep all cores busy with their ranks and
-# run alone.
+# With two cores or more, three tests run at a time (or ITHACA_TEST_JOBS), because most tests wait
+# for a process most of the time. Results are shown in order. Tests therefore share no folders and
+# measure no time. The tests of tests/parallel keep all cores busy with their ranks and run alone.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
 build=${1:-build/release} patterns=("${@:2}")
 log=$build/log
 limit_s=${ITHACA_TEST_LIMIT:-3600} # for what hangs: beside busy loops ranks may wait for minutes
-jobs=${ITHACA_TEST_JOBS:-$(($(nproc) > 1 ? 2 : 1))}
+jobs=${ITHACA_TEST_JOBS:-$(($(nproc) > 1 ? 3 : 1))}
 passed=0 failed=0 skipped=0
 running=0 shown=0 names=()
 

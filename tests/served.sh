@@ -26,7 +26,7 @@ stop() {
     same "$1" 0 $?
 }
 
-code() { curl -s --max-time 120 -o "$out" -w '%{http_code}' "$@"; }
+code() { curl -s --max-time 600 -o "$out" -w '%{http_code}' "$@"; }
 post() { code "$url$1" -H 'Content-Type: application/json' --data-binary @-; }
 
 client() { python3 - "$@" || not_ok "the client's program has ended with an error"; }
@@ -37,7 +37,7 @@ import http.client, json, socket, sys, threading, urllib.request
 
 def ask(url, path, body):
     request = urllib.request.Request(url + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=300) as reply:
+    with urllib.request.urlopen(request, timeout=600) as reply:
         if not body.get("stream"):
             return json.load(reply)
         lines = [l[6:].strip() for l in reply.read().decode().split("\n") if l.startswith("data: ")]
@@ -69,7 +69,7 @@ def together(jobs):
 
 def request(url, method, path, body=None, headers={}):
     """Status, headers, JSON or None."""
-    c = http.client.HTTPConnection(url[7:], timeout=60)
+    c = http.client.HTTPConnection(url[7:], timeout=600)
     c.request(method, path, body, headers)
     r = c.getresponse()
     data = r.read()
@@ -78,7 +78,7 @@ def request(url, method, path, body=None, headers={}):
 def half(url, text):
     """A connection on which this has been sent."""
     host, port = url[7:].split(":")
-    s = socket.create_connection((host, int(port)), timeout=60)
+    s = socket.create_connection((host, int(port)), timeout=600)
     s.sendall(text.encode())
     return s
 
@@ -95,6 +95,6 @@ counter() { curl -s ${key:+-H "Authorization: Bearer $key"} "$url/metrics" | awk
 # comes_to NAME N: waits for it, which takes moments
 comes_to() {
     local tries=0 n
-    until n=$(counter "$1") && [[ $n == "$2" ]] || ((++tries > 2000)) || ! kill -0 "$server" 2>/dev/null; do sleep 0.02; done
+    until n=$(counter "$1") && [[ $n == "$2" ]] || ((++tries > 20000)) || ! kill -0 "$server" 2>/dev/null; do sleep 0.02; done
     same "$1 comes to $2" "$2" "$n"
 }

@@ -82,7 +82,7 @@ same "an output of zeros alone: all are answered" "$(cat "$work/one")" "$(cat "$
 # In the order of the input, and stopped by a signal
 expect "stopped" 75 env ITHACA_TEST_HOOK="prompt 12 TERM" "${batch[@]}" --output "$work/stopped" --ordered --in-flight 2
 code=0
-ITHACA_TEST_HOOK="prompt 4 TERM" timeout --kill-after=5 120 scripts/on_ranks.sh 2 "${batch[@]}" --output "$work/stopped2" >"$out" 2>"$err" || code=$?
+ITHACA_TEST_HOOK="prompt 4 TERM" timeout --kill-after=5 600 scripts/on_ranks.sh 2 "${batch[@]}" --output "$work/stopped2" >"$out" 2>"$err" || code=$?
 same "stopped, 2 ranks: both end" 75 "$code"
 expect "stopped: goes on" 0 scripts/on_ranks.sh 2 "${batch[@]}" --output "$work/stopped" --ordered --in-flight 3
 same "stopped: the same" "$(cat "$work/one")" "$(cat "$work/stopped")"
@@ -241,7 +241,7 @@ for l in open(sys.argv[1]):
 done
 
 # ---- Memory for some of the requests at a time, or for none. Built with AddressSanitizer the program cannot start under a limit ----
-addresses() { (ulimit -v "$1" && shift && exec timeout --kill-after=1 120 "$@"); }
+addresses() { (ulimit -v "$1" && shift && exec timeout --kill-after=1 600 "$@"); }
 if addresses 400000 "$ITHACA" -h >/dev/null 2>&1; then
     # A segment of 1,024 tokens takes 66 MiB of this model. Each request begins with one and needs another.
     cat >"$work/config.json" <<'EOF'
@@ -259,7 +259,7 @@ with open(sys.argv[1], "w") as f:
         print(line(i, 1010, max_tokens=20, ignore_eos=True), file=f)
 EOF
     large=("$ITHACA" batch "synthetic:$work/config.json:q8_0" --threads 1 -q --ordered)
-    expect "memory for all" 0 timeout 200 "${large[@]}" -i "$work/large" -o "$work/all" --json
+    expect "memory for all" 0 timeout 600 "${large[@]}" -i "$work/large" -o "$work/all" --json
     same "memory for all: none begins again" "(0, 0)" "$(field "$out" "j['failed'], j['begun_again']")"
     for case in "1 400000" "2 600000"; do
         read -r ranks limit <<<"$case"

@@ -4,7 +4,7 @@
 . tests/tap.sh
 
 run=("$ITHACA" run -m $NEEDLE --raw -p "The rain" -n 3 --temp 0)
-addresses() { (ulimit -v "$1" && shift && exec timeout --kill-after=1 120 "$@"); }
+addresses() { (ulimit -v "$1" && shift && exec timeout --kill-after=1 600 "$@"); }
 said() { grep -oE '[0-9]+ x [0-9]+ threads' "$1"; }
 
 # Address space. Built with AddressSanitizer the program cannot start under a limit.

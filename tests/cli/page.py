@@ -157,7 +157,7 @@ def stops():
     b.until(f"{TEXT} === 'Partial'")
     b.press("escape")
     check("Esc stops", not hold(DONE) and b.js(f"return {TEXT}") == "Partial" and "Stopped." in shown(".message:last-child .work"))
-    check("a stopped request is left", server.left.wait(60))
+    check("a stopped request is left", server.left.wait(600))
     gate.set()
     check("the focus stays", b.js("return document.activeElement.id") == "prompt")
     b.press("tab")

@@ -137,18 +137,24 @@ done
 comes_to 'ithaca_prompts_waiting{for="sessions"}' 1
 # A request with three answers, from a client that leaves; then there is room for another one
 cat >"$work/three" <<<'{"prompt": "a", "max_tokens": 1, "n": 3, "stream": true}'
-answered() { grep -aq "^HTTP/1.1 $1" "$work/header"; }
-three() { curl -sN --max-time "$1" -D "$work/header" -o "$out" "$url/v1/completions" -d @"$work/three"; }
-three 0.4
-answered 200
+three=(curl -sN --max-time 600 -D "$work/header" -o "$out" "$url/v1/completions" -d @"$work/three")
+# a client that leaves as soon as it knows whether it may wait
+leaves() {
+    : >"$work/header"
+    "${three[@]}" &
+    until grep -aq '^HTTP/1.1 ...' "$work/header" || ! kill -0 $! 2>/dev/null; do sleep 0.02; done
+    kill $! 2>/dev/null
+    wait $!
+    grep -aq '^HTTP/1.1 200' "$work/header"
+}
+leaves
 same "it waits" 0 $?
-for ((i = 0; i < 50; i++)); do
-    three 0.4
-    if answered 200; then break; fi
+for ((i = 0; i < 1000; i++)); do
+    ! leaves || break
 done
 same "a client has left the queue: the next may wait" 200 "$(sed -n 's/^HTTP.1.1 \([0-9]*\).*/\1/p' "$work/header")"
 comes_to 'ithaca_prompts_waiting{for="sessions"}' 1 # the client has left again
-three 60 &
+"${three[@]}" &
 clients+=($!)
 comes_to 'ithaca_prompts_waiting{for="sessions"}' 4
 client "$url" <<'PY'

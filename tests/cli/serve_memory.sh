@@ -17,7 +17,7 @@ unset SLURM_MEM_PER_CPU SLURM_CPUS_ON_NODE
 waiting='ithaca_prompts_waiting{for="memory"}'
 
 # send NAME: a client asks; $! is its process. leave PROCESS: it goes away
-send() { curl -sN --max-time 300 -o "$work/answer-$1" -w '%{http_code}' "$url/v1/completions" -d @"$work/$1" >"$work/status-$1" & }
+send() { curl -sN --max-time 600 -o "$work/answer-$1" -w '%{http_code}' "$url/v1/completions" -d @"$work/$1" >"$work/status-$1" & }
 leave() { kill "$1" && wait "$1" 2>/dev/null; }
 
 # goes_far: until several chunks are computed

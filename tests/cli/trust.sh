@@ -84,17 +84,17 @@ for name in config.json tokenizer.json tokenizer_config.json chat_template.jinja
     rm -rf "$work/model" && mkdir "$work/model"
     cp $NEEDLE/*.json $NEEDLE/*.safetensors "$work/model"
     rm -f "$work/model/$name" && mkfifo "$work/model/$name"
-    expect "$name that is a pipe: refused" 1 timeout 60 "$ITHACA" run -m "$work/model" -p hi -n 1
+    expect "$name that is a pipe: refused" 1 timeout 600 "$ITHACA" run -m "$work/model" -p hi -n 1
     matches "$name that is a pipe: named" "$err" "$name: not a regular file"
 done
 file=$(find "$cache" -name manifest.json | head -n 1)
 rm "$file" && mkfifo "$file"
-expect "a manifest that is a pipe: ls" 0 timeout 60 "$ITHACA" cache ls "$cache"
-expect "a manifest that is a pipe: a run goes on" 0 timeout 60 "$ITHACA" run -m $NEEDLE -f "$work/text" -n 1 --prompt-cache "$cache"
+expect "a manifest that is a pipe: ls" 0 timeout 600 "$ITHACA" cache ls "$cache"
+expect "a manifest that is a pipe: a run goes on" 0 timeout 600 "$ITHACA" run -m $NEEDLE -f "$work/text" -n 1 --prompt-cache "$cache"
 rm -rf "$work/point"
 stopped
 rm "$work/point/answer" && mkfifo "$work/point/answer"
-expect "an answer that is a pipe: refused" 1 timeout 60 "$ITHACA" run "${point[@]}"
+expect "an answer that is a pipe: refused" 1 timeout 600 "$ITHACA" run "${point[@]}"
 matches "an answer that is a pipe: named" "$err" "answer: not a regular file"
 ln -s "$work/nowhere.gguf" "$work/link.gguf"
 expect "a link that leads nowhere" 1 "$ITHACA" inspect "$work/link.gguf"

@@ -27,7 +27,7 @@ class Browser:
         data = json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"}, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=300) as reply:
+            with urllib.request.urlopen(request, timeout=600) as reply:
                 return json.load(reply)["value"]
         except urllib.error.HTTPError as e:
             raise RuntimeError(json.load(e)["value"]["message"]) from None
@@ -69,7 +69,7 @@ class Browser:
         actions = [{"type": t, "value": c} for c in text for t in ("keyDown", "keyUp")]
         self._call("POST", "/actions", {"actions": [{"type": "key", "id": "keys", "actions": actions}]})
 
-    def until(self, condition, limit_s=60):
+    def until(self, condition, limit_s=600):
         """Waits until a JavaScript expression is true. False: it has not become so."""
         end = time.monotonic() + limit_s
         while time.monotonic() < end:

@@ -10,7 +10,7 @@ apart() {
     local first=()
     while [[ $1 != : ]]; do first+=("$1") && shift; done
     shift
-    timeout --kill-after=5 120 scripts/on_ranks.sh 1 "${first[@]}" : -n 1 --oversubscribe "$@"
+    timeout --kill-after=5 600 scripts/on_ranks.sh 1 "${first[@]}" : -n 1 --oversubscribe "$@"
 }
 
 # named NAME REGEX COMMAND...: it fails on all ranks, and one line names what differs
@@ -112,7 +112,7 @@ mkdir "$work/0" "$work/1"
 cp -r "$NEEDLE" "$work/0/m"
 cp -r "$NEEDLE" "$work/1/m"
 printf 'cd "%s/$OMPI_COMM_WORLD_RANK" && exec "%s" "$@"\n' "$work" "$(realpath "$ITHACA")" >"$work/there.sh"
-there() { timeout --kill-after=5 120 scripts/on_ranks.sh 2 bash "$work/there.sh" "$@"; }
+there() { timeout --kill-after=5 600 scripts/on_ranks.sh 2 bash "$work/there.sh" "$@"; }
 
 # change FILE OFFSET...: flips a bit of rank 1's copy at each offset
 change() {
@@ -166,7 +166,7 @@ unset ITHACA_RANKS_PER_NODE
 
 # A script under a launcher, and a shell that outlived its job
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-expect "two commands of one rank" 0 timeout 120 mpirun -n 1 --oversubscribe bash -c "'$ITHACA' version >/dev/null && '$ITHACA' ${run[*]} && '$ITHACA' ${run[*]}"
+expect "two commands of one rank" 0 timeout 600 mpirun -n 1 --oversubscribe bash -c "'$ITHACA' version >/dev/null && '$ITHACA' ${run[*]} && '$ITHACA' ${run[*]}"
 mpirun -n 2 --oversubscribe env -0 >"$work/env"
 python3 - "$work/env" >"$work/stale" <<'P'
 import shlex, sys
@@ -175,5 +175,5 @@ for name, value in seen.items():
     if name.startswith(("OMPI", "PMIX", "ORTE")):
         print(f"export {name}={shlex.quote(value)}")
 P
-expect "stale variables" 0 bash -c ". '$work/stale'; timeout 60 '$ITHACA' ${run[*]:0:${#run[@]}-1}"
+expect "stale variables" 0 bash -c ". '$work/stale'; timeout 600 '$ITHACA' ${run[*]:0:${#run[@]}-1}"
 matches "stale variables: are named" "$err" "note: this shell has variables of a launcher that has ended"

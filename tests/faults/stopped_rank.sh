@@ -9,9 +9,9 @@ export ITHACA_NETWORK_TIMEOUT=4
 ranks() { pgrep -f -- "^$ITHACA run.*$mark"; }
 
 for rank in 0 2; do
-    expect "rank $rank is stopped" 1 env ITHACA_TEST_HOOK="length 30 STOP $rank" timeout --kill-after=5 120 scripts/on_ranks.sh 3 "${run[@]}"
+    expect "rank $rank is stopped" 1 env ITHACA_TEST_HOOK="length 30 STOP $rank" timeout --kill-after=5 600 scripts/on_ranks.sh 3 "${run[@]}"
     matches "rank $rank is stopped: it is named" "$err" "^ithaca: error: rank $(((rank + 1) % 3)): rank $rank on $(hostname) has not run for 4 seconds: it is stopped"
-    for _ in $(seq 600); do
+    for _ in $(seq 6000); do
         [[ -n $(ranks) ]] || break
         sleep 0.1
     done
