@@ -218,7 +218,7 @@ $(B)/tests/unit/test_calls: $(B)/src/openai/calls.o
 $(B)/tests/unit/test_schema: $(B)/src/cli/schema.o
 $(B)/tests/unit/test_plot: $(B)/src/cli/plot.o
 $(B)/tests/unit/test_haystack: $(addprefix $(B)/src/cli/,haystack.o haystack_words.o input.o signals.o)
-# Ranks that wait let others run.
+# Ranks that wait let others run, inside MPI too.
 $(filter $(B)/tests/parallel/%,$(TEST_BIN)): $(B)/tests/parallel/yield.o
 $(TEST_BIN): $(B)/%: $(B)/%.o $(LIB)
 	@echo "  ld $@"

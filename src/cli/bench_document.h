@@ -17,8 +17,8 @@ typedef struct ith_bench_sizes {
     bool fill;
 } ith_bench_sizes;
 
-/* Reads a document, or makes an empty one if path is NULL or there is no such file. *document is the
- * caller's, NULL after an error. ITH_E_FORMAT: not a document of this schema; ITH_E_IO,
+/* Reads a document, or makes an empty one if path is NULL or there is no such file. *document is
+ * the caller's, NULL after an error. ITH_E_FORMAT: not a document of this schema; ITH_E_IO,
  * ITH_E_ARGUMENT: not a file; ITH_E_MEMORY. */
 ith_status ith_bench_document_open(const char *path, json_t **document, ith_error *err);
 

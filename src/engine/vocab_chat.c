@@ -75,11 +75,11 @@ static size_t marker_end(const char *text, size_t at, size_t end)
     return i > at + 2 && end - i >= 2 && memcmp(text + i, "|>", 2) == 0 ? i + 2 : at;
 }
 
-static ith_status check_piece(markers *m, const char *text, const ith_text_piece *piece,
-                              ith_error *err)
+static ith_status check_passage(markers *m, const char *text, const ith_passage *passage,
+                                ith_error *err)
 {
-    for (size_t at = piece->begin; at < piece->end; at++) {
-        size_t end = marker_end(text, at, piece->end);
+    for (size_t at = passage->begin; at < passage->end; at++) {
+        size_t end = marker_end(text, at, passage->end);
         if (end > at)
             ITH_TRY(sort_marker(m, (ith_bytes){text + at, end - at}, err));
     }
@@ -91,9 +91,9 @@ static ith_status check_markers(const ith_vocab *vocab, const ith_jinja_text *re
 {
     markers m = {.vocab = vocab};
 
-    for (size_t i = 0; i < rendered->n_pieces; i++)
-        if (rendered->pieces[i].from_template)
-            ITH_TRY(check_piece(&m, rendered->text, &rendered->pieces[i], err));
+    for (size_t i = 0; i < rendered->n_passages; i++)
+        if (rendered->passages[i].from_template)
+            ITH_TRY(check_passage(&m, rendered->text, &rendered->passages[i], err));
     if (m.token.data == NULL || m.text.data == NULL)
         return ITH_OK;
     return ith_fail(err, ITH_E_UNSUPPORTED,
@@ -131,8 +131,8 @@ static ith_status encode(const ith_vocab *vocab, const ith_chat_text *chat, bool
     const ith_jinja_text *r = &chat->rendered;
     ith_written written = {.text = r->text,
                            .len = r->len,
-                           .pieces = r->pieces,
-                           .n_pieces = r->n_pieces,
+                           .passages = r->passages,
+                           .n_passages = r->n_passages,
                            .source = chat->source,
                            .source_len = chat->source_len};
 

@@ -98,11 +98,11 @@ static size_t template_end(ith_cutter *cutter, size_t at)
 {
     const ith_authors *a = &cutter->authors;
 
-    while (cutter->piece < a->n && a->pieces[cutter->piece].end <= a->base + at)
-        cutter->piece++;
-    if (cutter->piece == a->n || !a->pieces[cutter->piece].from_template)
+    while (cutter->passage < a->n && a->passages[cutter->passage].end <= a->base + at)
+        cutter->passage++;
+    if (cutter->passage == a->n || !a->passages[cutter->passage].from_template)
         return at;
-    return a->pieces[cutter->piece].end - a->base;
+    return a->passages[cutter->passage].end - a->base;
 }
 
 /* May the item be the token at `at`? */
@@ -111,7 +111,7 @@ static bool counts(ith_cutter *cutter, const ith_added *item, size_t at)
     const ith_authors *a = &cutter->authors;
     bool marker, own;
 
-    if (a->pieces == NULL)
+    if (a->passages == NULL)
         return true;
     marker = a->markers[item - cutter->set->items];
     if (a->finding != ITH_FIND_ALL && marker != (a->finding == ITH_FIND_MARKERS))

@@ -42,12 +42,12 @@ typedef struct ith_cut {
     size_t begin, end;
 } ith_cut;
 
-/* Which tokens a cutter finds, where a text has pieces. */
+/* Which tokens a cutter finds, where a text has passages. */
 typedef enum ith_finding { ITH_FIND_ALL, ITH_FIND_MARKERS, ITH_FIND_OTHERS } ith_finding;
 
-/* The pieces of a text whose markers count only where the template wrote them. */
+/* The passages of a text whose markers count only where the template wrote them. */
 typedef struct ith_authors {
-    const ith_text_piece *pieces; /* [n] of the whole text; NULL: all markers count */
+    const ith_passage *passages; /* [n] of the whole text; NULL: all markers count */
     size_t n;
     size_t base;         /* where the cutter's text begins in the whole one */
     const bool *markers; /* [set->n] which items are markers */
@@ -64,8 +64,8 @@ typedef struct ith_cutter {
     size_t done;    /* returned up to here */
     bool with_special;
     ith_authors authors;
-    size_t piece; /* the one where the search is */
-    ith_cut held; /* a token that was found but follows the plain text returned first */
+    size_t passage; /* the one where the search is */
+    ith_cut held;   /* a token that was found but follows the plain text returned first */
     bool has_held;
 } ith_cutter;
 

@@ -5,11 +5,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A run of bytes with one origin: a chat template, or the conversation that it was rendered with.
- * The pieces of a text are in order, without gaps, and neighbours differ in origin. */
-typedef struct ith_text_piece {
+/* Bytes in a row that have one origin: a chat template, or the conversation that it was rendered
+ * with. The passages of a text are in order, without gaps, and neighbours differ in origin. */
+typedef struct ith_passage {
     size_t begin, end;
     bool from_template;
-} ith_text_piece;
+} ith_passage;
 
 #endif

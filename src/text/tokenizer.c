@@ -149,8 +149,8 @@ static ith_cutter begin_cutter(encoding *e, const ith_added_set *set, const char
 
     if (e->written != NULL)
         cutter.authors =
-            (ith_authors){.pieces = e->written->pieces,
-                          .n = e->written->n_pieces,
+            (ith_authors){.passages = e->written->passages,
+                          .n = e->written->n_passages,
                           .base = base,
                           .markers = set == &e->tok->raw ? e->raw_markers : e->normalized_markers,
                           .finding = finding,

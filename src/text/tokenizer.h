@@ -116,8 +116,8 @@ ith_status ith_tokenizer_encode(const ith_tokenizer *tok, const char *text, size
 typedef struct ith_written {
     const char *text; /* UTF-8 */
     size_t len;
-    const ith_text_piece *pieces; /* [n_pieces] of the text */
-    size_t n_pieces;
+    const ith_passage *passages; /* [n_passages] of the text */
+    size_t n_passages;
     const char *source; /* the template */
     size_t source_len;
 } ith_written;

@@ -30,7 +30,7 @@ enum {
     TILES_PER_THREAD = 32,
     SEGMENTS_LEAST = 32,
     SEGMENTS_PER_THREAD = 4,
-    DISK_PIECE = 4 << 20
+    DISK_READ = 4 << 20
 };
 
 static const double DISK_S = 1.5;
@@ -359,10 +359,10 @@ static ith_status read_disk(const char *path, double *rate, ith_error *err)
 
     ITH_TRY(ith_mapfile_open(path, &file, err));
     status = ith_filereader_open(&file, ITH_UNCACHED, &reader, err);
-    while (status == ITH_OK && at + DISK_PIECE <= file.size && ith_now_s() - start_s < DISK_S) {
+    while (status == ITH_OK && at + DISK_READ <= file.size && ith_now_s() - start_s < DISK_S) {
         const uint8_t *data;
-        status = ith_filereader_get(reader, at, DISK_PIECE, &data, err);
-        at += DISK_PIECE;
+        status = ith_filereader_get(reader, at, DISK_READ, &data, err);
+        at += DISK_READ;
     }
     ith_filereader_close(reader);
     ith_mapfile_close(&file);

@@ -22,9 +22,9 @@ static bool is_listed(const ith_extent *extents, int64_t n, const ith_entry *e, 
 
 /* The first units of a range that lie together in a cell of a shelf, if the entry has one; all of
  * them otherwise. */
-static ith_range within_piece(const ith_feed *f, const ith_entry *e, ith_range units)
+static ith_range within_strip(const ith_feed *f, const ith_entry *e, ith_range units)
 {
-    const ith_piece *p = ith_spread_find(&f->spread, e, units.begin);
+    const ith_strip *p = ith_spread_find(&f->spread, e, units.begin);
     return (ith_range){units.begin, p == NULL ? units.end : ith_min(units.end, p->first + p->n)};
 }
 
@@ -55,7 +55,7 @@ static int64_t list_held(const ith_feed *f, const ith_step *step, int node, ith_
     for (const ith_extent *p = step->extents; p < step->extents + step->n_extents; p++)
         for (ith_range left = {p->first, p->first + p->n}, some; left.begin < left.end;
              left.begin = some.end) {
-            some = step->n_cells > 0 ? within_piece(f, p->entry, left) : left;
+            some = step->n_cells > 0 ? within_strip(f, p->entry, left) : left;
             n = list_part(f, p, some, node, out, n);
         }
     return n;
@@ -150,10 +150,10 @@ static void copy_units(const ith_feed_params *params, const ith_extent *x, uint8
     const ith_entry *e = x->entry;
 
     for (int64_t unit = x->first, end = x->first + x->n, n; unit < end; unit += n) {
-        const ith_piece *p = ith_spread_find(params->spread, e, unit);
+        const ith_strip *p = ith_spread_find(params->spread, e, unit);
         n = ith_min(end, p->first + p->n) - unit;
         memcpy(out + (size_t)(unit - x->first) * e->unit_bytes,
-               params->memory + ith_piece_offset(p, e, unit, 0), (size_t)n * e->unit_bytes);
+               params->memory + ith_strip_offset(p, e, unit, 0), (size_t)n * e->unit_bytes);
     }
 }
 

@@ -29,7 +29,7 @@ ith_status ith_feed_lay_out(ith_feed *f, ith_error *err)
 
 uint8_t *ith_feed_cell(const ith_feed *f, const ith_entry *e, int64_t unit, int cell)
 {
-    return f->transit + ith_piece_offset(ith_spread_find(&f->spread, e, unit), e, unit, cell);
+    return f->transit + ith_strip_offset(ith_spread_find(&f->spread, e, unit), e, unit, cell);
 }
 
 /* ---- Page placement ---- */

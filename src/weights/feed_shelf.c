@@ -152,11 +152,11 @@ void ith_shelf_show(const ith_feed *f, const ith_fill *fill, const ith_extent *p
 
     m->tiles = ith_shelf_where(f, fill, p);
     m->first_tile = p->first;
-    m->n_pieces = 0;
+    m->n_strips = 0;
     if (!on_shelf)
         return;
-    m->pieces = f->spread.pieces + e->piece;
-    m->n_pieces = e->n_pieces;
+    m->strips = f->spread.strips + e->strip;
+    m->n_strips = e->n_strips;
     m->cell = f->shelves[fill->step].cell_of[e->expert];
 }
 

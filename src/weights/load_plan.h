@@ -25,13 +25,13 @@ static inline ith_range ith_tiles_of(ith_range rows)
 }
 
 /* Units [first, first + n) of an entry (a matrix's are its tiles), one after another in memory. */
-typedef struct ith_piece {
+typedef struct ith_strip {
     int64_t first, n;
     int rank;          /* because of which they are held (shards.h) */
     int region;        /* of the spread (spread.h) */
     size_t offset;     /* in the memory of what stays; for experts on shelves, of cell 0, */
     size_t cell_bytes; /* and from each cell to the next */
-} ith_piece;
+} ith_strip;
 
 /* y[rows] = W [rows, cols] x[cols] */
 typedef struct ith_matrix {
@@ -42,11 +42,11 @@ typedef struct ith_matrix {
     size_t tile_bytes;
     const uint8_t *tiles; /* tile first_tile; NULL until loaded */
     int64_t first_tile;   /* 0, unless the matrix is held or fetched in parts (feed.h) */
-    /* [n_pieces], ascending from first_tile on; 0: all tiles lie one after another. Read them by
+    /* [n_strips], ascending from first_tile on; 0: all tiles lie one after another. Read them by
      * ith_matrix_tiles and ith_matrix_run (store.h). */
-    const ith_piece *pieces;
-    int n_pieces;
-    int64_t cell; /* of the pieces; 0 for what stays */
+    const ith_strip *strips;
+    int n_strips;
+    int64_t cell; /* of the strips; 0 for what stays */
     size_t entry; /* its number in the plan */
 } ith_matrix;
 
@@ -114,8 +114,8 @@ typedef struct ith_entry {
     int expert;
     bool as_stored; /* a pack holds the units in this layout, perhaps compressed */
     bool streamed;  /* set by the store: in memory only while it is used, or never */
-    size_t piece;   /* set by spread.h: its first piece there; */
-    int n_pieces;   /* 0: not there */
+    size_t strip;   /* set by spread.h: its first strip there; */
+    int n_strips;   /* 0: not there */
 } ith_entry;
 
 /* Bytes of all units, rounded up to a cache line. */

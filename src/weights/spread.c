@@ -1,4 +1,4 @@
-/* spread.c - cuts entries into pieces, and lays these out region by region. */
+/* spread.c - cuts entries into strips, and lays these out region by region. */
 #include "weights/spread.h"
 
 #include "base/range.h"
@@ -9,7 +9,7 @@ enum { ALIGN = 64, HUGE_PAGE = 2 << 20 };
 
 void ith_spread_free(ith_spread *s)
 {
-    free(s->pieces);
+    free(s->strips);
     *s = (ith_spread){0};
 }
 
@@ -25,25 +25,25 @@ static int region_of(ith_spread *s, int home)
     return s->n_regions++;
 }
 
-static size_t bytes_of(const ith_piece *p, const ith_entry *e)
+static size_t bytes_of(const ith_strip *p, const ith_entry *e)
 {
     return ((size_t)p->n * e->unit_bytes + ALIGN - 1) / ALIGN * ALIGN;
 }
 
-/* ---- Pieces ---- */
+/* ---- Strips ---- */
 
-static ith_status add_piece(ith_spread *s, ith_piece piece, ith_error *err)
+static ith_status add_strip(ith_spread *s, ith_strip strip, ith_error *err)
 {
     if (s->n == s->room) {
         size_t room = 2 * s->room + 64;
-        ith_piece *grown = realloc(s->pieces, room * sizeof *grown);
+        ith_strip *grown = realloc(s->strips, room * sizeof *grown);
         if (grown == NULL)
-            return ith_fail(err, ITH_E_MEMORY, "no memory for a list of %zu pieces of weights",
+            return ith_fail(err, ITH_E_MEMORY, "no memory for a list of %zu strips of weights",
                             room);
-        s->pieces = grown;
+        s->strips = grown;
         s->room = room;
     }
-    s->pieces[s->n++] = piece;
+    s->strips[s->n++] = strip;
     return ITH_OK;
 }
 
@@ -52,16 +52,16 @@ static ith_status cut(ith_spread *s, const ith_shards *shards, const ith_homes *
 {
     ith_shard_extent x = {0};
 
-    e->piece = s->n;
+    e->strip = s->n;
     while (ith_shard_next(shards, e, shards->node, (ith_range){0, e->n_units}, SIZE_MAX, &x))
         for (int64_t at = x.first, run, left = x.n; left > 0; at += run, left -= run) {
-            ith_piece piece = {.first = at, .rank = x.rank};
+            ith_strip strip = {.first = at, .rank = x.rank};
             run = homes == NULL ? left : ith_home_run(homes, e, at, left);
-            piece.n = run;
-            piece.region = region_of(s, homes == NULL ? 0 : ith_home_of(homes, e, at));
-            ITH_TRY(add_piece(s, piece, err));
+            strip.n = run;
+            strip.region = region_of(s, homes == NULL ? 0 : ith_home_of(homes, e, at));
+            ITH_TRY(add_strip(s, strip, err));
         }
-    e->n_pieces = (int)(s->n - e->piece);
+    e->n_strips = (int)(s->n - e->strip);
     return ITH_OK;
 }
 
@@ -76,7 +76,7 @@ ith_status ith_spread_add(ith_spread *s, const ith_shards *shards, const ith_hom
                           ith_entry *e, ith_error *err)
 {
     ITH_TRY(cut(s, shards, homes, e, err));
-    for (ith_piece *p = s->pieces + e->piece; p < s->pieces + s->n; p++) {
+    for (ith_strip *p = s->strips + e->strip; p < s->strips + s->n; p++) {
         size_t *end = &s->regions[p->region].bytes;
         p->offset = *end;
         if (!ith_add_size(*end, bytes_of(p, e), end))
@@ -87,11 +87,11 @@ ith_status ith_spread_add(ith_spread *s, const ith_shards *shards, const ith_hom
 
 /* ---- Cells ---- */
 
-/* Lays the pieces of an entry behind those that its cell has already: `used` of each region. */
+/* Lays the strips of an entry behind those that its cell has already: `used` of each region. */
 static void add_to_cell(ith_spread *s, const ith_entry *e, size_t used[ITH_REGIONS],
                         size_t cell[ITH_REGIONS])
 {
-    for (ith_piece *p = s->pieces + e->piece; p < s->pieces + s->n; p++) {
+    for (ith_strip *p = s->strips + e->strip; p < s->strips + s->n; p++) {
         int r = p->region;
         p->offset = used[r];
         used[r] += bytes_of(p, e);
@@ -110,7 +110,7 @@ ith_status ith_spread_add_cells(ith_spread *s, const ith_shards *shards, const i
         ITH_TRY(cut(s, shards, homes, entries[i], err));
         add_to_cell(s, entries[i], used, cell);
     }
-    for (ith_piece *p = s->pieces + first; p < s->pieces + s->n; p++) {
+    for (ith_strip *p = s->strips + first; p < s->strips + s->n; p++) {
         p->offset += s->regions[p->region].bytes;
         p->cell_bytes = cell[p->region];
     }
@@ -138,7 +138,7 @@ ith_status ith_spread_settle(ith_spread *s, size_t begin, size_t *end, ith_error
             return ith_fail(err, ITH_E_MEMORY, "the model's weights exceed the address space");
     }
     for (size_t i = 0; i < s->n; i++)
-        s->pieces[i].offset += s->regions[s->pieces[i].region].begin;
+        s->strips[i].offset += s->regions[s->strips[i].region].begin;
     return ITH_OK;
 }
 
@@ -160,9 +160,9 @@ void ith_spread_each(const ith_spread *s, const ith_homes *homes, const void *me
         see(user, (const uint8_t *)memory + r->begin, r->bytes, ith_homes_node(homes, r->home));
 }
 
-const ith_piece *ith_spread_find(const ith_spread *s, const ith_entry *e, int64_t unit)
+const ith_strip *ith_spread_find(const ith_spread *s, const ith_entry *e, int64_t unit)
 {
-    for (const ith_piece *p = s->pieces + e->piece, *end = p + e->n_pieces; p < end; p++)
+    for (const ith_strip *p = s->strips + e->strip, *end = p + e->n_strips; p < end; p++)
         if (unit >= p->first && unit < p->first + p->n)
             return p;
     return NULL;

@@ -27,7 +27,7 @@ typedef struct ith_region {
 } ith_region;
 
 typedef struct ith_spread {
-    ith_piece *pieces; /* [n] */
+    ith_strip *strips; /* [n] */
     size_t n, room;
     ith_region regions[ITH_REGIONS]; /* [n_regions] in the order in which their homes come up */
     int n_regions;
@@ -35,7 +35,7 @@ typedef struct ith_spread {
 
 void ith_spread_free(ith_spread *spread); /* leaves a zeroed one */
 
-/* Adds the pieces of what this rank's node holds of an entry, rank by rank, cut where the home
+/* Adds the strips of what this rank's node holds of an entry, rank by rank, cut where the home
  * changes (homes NULL: nowhere). Their offsets count from the beginning of their region. On failure
  * the spread may be freed and nothing else: ITH_E_MEMORY; ITH_E_FORMAT: more than the address
  * space. */
@@ -60,16 +60,16 @@ void ith_spread_place(const ith_spread *spread, const ith_homes *homes, void *me
 void ith_spread_each(const ith_spread *spread, const ith_homes *homes, const void *memory,
                      ith_home_fn see, void *user);
 
-/* The piece with that unit of an entry of the spread, one of them if ranks share the unit. NULL:
+/* The strip with that unit of an entry of the spread, one of them if ranks share the unit. NULL:
  * the node does not hold it. */
-const ith_piece *ith_spread_find(const ith_spread *spread, const ith_entry *entry, int64_t unit);
+const ith_strip *ith_spread_find(const ith_spread *spread, const ith_entry *entry, int64_t unit);
 
-/* Where a unit of a piece lies, in a cell. */
-static inline size_t ith_piece_offset(const ith_piece *piece, const ith_entry *entry, int64_t unit,
+/* Where a unit of a strip lies, in a cell. */
+static inline size_t ith_strip_offset(const ith_strip *strip, const ith_entry *entry, int64_t unit,
                                       int64_t cell)
 {
-    return piece->offset + (size_t)cell * piece->cell_bytes +
-           (size_t)(unit - piece->first) * entry->unit_bytes;
+    return strip->offset + (size_t)cell * strip->cell_bytes +
+           (size_t)(unit - strip->first) * entry->unit_bytes;
 }
 
 #endif

@@ -31,33 +31,33 @@ typedef struct load_job {
     void *user;
 } load_job;
 
-/* Counts the extents of a piece, and lists them if out is not NULL. */
-static int64_t list_piece(const ith_entry *e, const ith_piece *p, owned_extent *out)
+/* Counts the extents of a strip, and lists them if out is not NULL. */
+static int64_t list_strip(const ith_entry *e, const ith_strip *p, owned_extent *out)
 {
     int64_t each = ith_count_within(e->unit_bytes, EXTENT_BYTES), n = 0;
 
     for (int64_t at = p->first, end = p->first + p->n; at < end; at += each, n++)
         if (out != NULL)
-            out[n] = (owned_extent){e, at, ith_min(each, end - at), ith_piece_offset(p, e, at, 0)};
+            out[n] = (owned_extent){e, at, ith_min(each, end - at), ith_strip_offset(p, e, at, 0)};
     return n;
 }
 
 /* The same for what stays on this node, rank by rank. What is used in a pack's mapping has no
- * pieces: it is whole. */
+ * strips: it is whole. */
 static int64_t list_extents(const ith_store *store, owned_extent *out)
 {
     int64_t n = 0;
 
     for (size_t i = 0; i < store->plan.n_entries; i++) {
         const ith_entry *e = &store->plan.entries[i];
-        const ith_piece whole = {.n = e->n_units};
+        const ith_strip whole = {.n = e->n_units};
         if (e->streamed)
             continue;
         if (ith_store_in_place(store, e) != NULL)
-            n += list_piece(e, &whole, out == NULL ? NULL : out + n);
+            n += list_strip(e, &whole, out == NULL ? NULL : out + n);
         else
-            for (int k = 0; k < e->n_pieces; k++)
-                n += list_piece(e, &store->spread.pieces[e->piece + k],
+            for (int k = 0; k < e->n_strips; k++)
+                n += list_strip(e, &store->spread.strips[e->strip + k],
                                 out == NULL ? NULL : out + n);
     }
     return n;

@@ -47,20 +47,20 @@ static int held_by(const ith_store *store, const ith_entry *e)
     return ith_shards_cut(&store->shards) && !e->whole ? store->comm->rank : 0;
 }
 
-/* The pieces that are held because of a rank follow each other. */
-static void show_pieces(const ith_store *store, const ith_entry *e, int rank)
+/* The strips that are held because of a rank follow each other. */
+static void show_strips(const ith_store *store, const ith_entry *e, int rank)
 {
-    const ith_piece *p = store->spread.pieces + e->piece, *end = p + e->n_pieces;
+    const ith_strip *p = store->spread.strips + e->strip, *end = p + e->n_strips;
     ith_matrix *m = e->matrix;
 
     while (p < end && p->rank != rank)
         p++;
-    m->pieces = p;
-    m->n_pieces = 0;
+    m->strips = p;
+    m->n_strips = 0;
     while (p < end && p->rank == rank)
-        m->n_pieces++, p++;
-    m->first_tile = m->n_pieces > 0 ? m->pieces->first : 0;
-    m->tiles = (const uint8_t *)store->memory + (m->n_pieces > 0 ? m->pieces->offset : 0);
+        m->n_strips++, p++;
+    m->first_tile = m->n_strips > 0 ? m->strips->first : 0;
+    m->tiles = (const uint8_t *)store->memory + (m->n_strips > 0 ? m->strips->offset : 0);
 }
 
 void ith_store_show_held(const ith_store *store, const ith_entry *e)
@@ -68,7 +68,7 @@ void ith_store_show_held(const ith_store *store, const ith_entry *e)
     const uint8_t *at = ith_store_in_place(store, e);
 
     if (at == NULL)
-        show_pieces(store, e, held_by(store, e));
+        show_strips(store, e, held_by(store, e));
     else
         e->matrix->tiles = at;
 }
@@ -76,7 +76,7 @@ void ith_store_show_held(const ith_store *store, const ith_entry *e)
 static const uint8_t *vector_at(const ith_store *store, const ith_entry *e)
 {
     const uint8_t *at = ith_store_in_place(store, e);
-    return at != NULL ? at : (const uint8_t *)store->memory + store->spread.pieces[e->piece].offset;
+    return at != NULL ? at : (const uint8_t *)store->memory + store->spread.strips[e->strip].offset;
 }
 
 void ith_store_publish(ith_store *store)

@@ -17,7 +17,7 @@ const ith_homes *ith_store_homes(const ith_store *store);
  * part of it stays it is not, because pages of a mapping are read in larger runs than that. */
 const uint8_t *ith_store_in_place(const ith_store *store, const ith_entry *e);
 
-/* Gives every entry in the store's own memory its pieces there, and sums up own_bytes. Errors of
+/* Gives every entry in the store's own memory its strips there, and sums up own_bytes. Errors of
  * spread.h. */
 ith_status ith_store_lay_out(ith_store *store, ith_error *err);
 

@@ -8,34 +8,34 @@
 
 /* ---- Where tiles lie ---- */
 
-static const ith_piece *piece_with(const ith_matrix *m, int64_t tile)
+static const ith_strip *strip_with(const ith_matrix *m, int64_t tile)
 {
-    const ith_piece *p = m->pieces;
+    const ith_strip *p = m->strips;
 
-    while (p + 1 < m->pieces + m->n_pieces && tile >= p->first + p->n)
+    while (p + 1 < m->strips + m->n_strips && tile >= p->first + p->n)
         p++;
     return p;
 }
 
-static size_t begin_of(const ith_piece *p, int64_t cell)
+static size_t begin_of(const ith_strip *p, int64_t cell)
 {
     return p->offset + (size_t)cell * p->cell_bytes;
 }
 
 const uint8_t *ith_matrix_tiles(const ith_matrix *m, int64_t first)
 {
-    if (m->n_pieces <= 1)
+    if (m->n_strips <= 1)
         return m->tiles + (size_t)(first - m->first_tile) * m->tile_bytes;
-    const ith_piece *p = piece_with(m, first);
-    return m->tiles + (ptrdiff_t)(begin_of(p, m->cell) - begin_of(m->pieces, m->cell)) +
+    const ith_strip *p = strip_with(m, first);
+    return m->tiles + (ptrdiff_t)(begin_of(p, m->cell) - begin_of(m->strips, m->cell)) +
            (size_t)(first - p->first) * m->tile_bytes;
 }
 
 int64_t ith_matrix_run(const ith_matrix *m, ith_range tiles)
 {
-    if (m->n_pieces <= 1)
+    if (m->n_strips <= 1)
         return ith_range_size(tiles);
-    const ith_piece *p = piece_with(m, tiles.begin);
+    const ith_strip *p = strip_with(m, tiles.begin);
     return ith_min(tiles.end, p->first + p->n) - tiles.begin;
 }
 
@@ -147,12 +147,12 @@ bool ith_store_pass_by(ith_store *store, ith_need need, const bool *chosen)
 static const uint8_t *embed_tile(const ith_store *store, int64_t tile)
 {
     const ith_entry *e = ith_load_plan_entry(&store->plan, store->embed);
-    const ith_piece *p;
+    const ith_strip *p;
 
     if (store->lookup == NULL)
         return ith_matrix_tiles(store->embed, tile);
     p = e->streamed ? NULL : ith_spread_find(&store->spread, e, tile);
-    return p == NULL ? NULL : (const uint8_t *)store->memory + ith_piece_offset(p, e, tile, 0);
+    return p == NULL ? NULL : (const uint8_t *)store->memory + ith_strip_offset(p, e, tile, 0);
 }
 
 void ith_store_embed(ith_store *store, int64_t row, ith_member *me, float *out)

@@ -34,13 +34,13 @@ static void check(const ith_jinja_text *out, bool sealed)
 
     fuzz_must(out->text[out->len] == '\0' &&
               ith_utf8_valid_prefix(out->text, out->len) == out->len);
-    for (size_t i = 0; i < out->n_pieces; i++) {
-        const ith_text_piece *piece = &out->pieces[i];
-        fuzz_must(piece->begin == at && piece->end > at);
-        fuzz_must(i == 0 || piece->from_template != piece[-1].from_template);
-        fuzz_must(!sealed || !piece->from_template ||
-                  memmem(out->text + at, piece->end - at, SEAL, 3) == NULL);
-        at = piece->end;
+    for (size_t i = 0; i < out->n_passages; i++) {
+        const ith_passage *passage = &out->passages[i];
+        fuzz_must(passage->begin == at && passage->end > at);
+        fuzz_must(i == 0 || passage->from_template != passage[-1].from_template);
+        fuzz_must(!sealed || !passage->from_template ||
+                  memmem(out->text + at, passage->end - at, SEAL, 3) == NULL);
+        at = passage->end;
     }
     fuzz_must(at == out->len);
 }

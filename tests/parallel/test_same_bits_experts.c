@@ -231,7 +231,7 @@ static void distributions(const char *source)
     if (ith_world_size(world) > 2)
         on_nodes("2", models_of, want);
 
-    /* Each rank's threads beside two memory nodes: the rows of every expert lie in two pieces. */
+    /* Each rank's threads beside two memory nodes: the rows of every expert lie in two strips. */
     setenv("ITHACA_TOPOLOGY", "numa:2 core:2 pu:1", 1);
     on_nodes(NULL, models_of, want);
     if (ith_world_size(world) > 2)

@@ -23,7 +23,7 @@ static int64_t now_ns(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-int sched_yield(void)
+__attribute__((visibility("default"))) int sched_yield(void)
 {
     static _Thread_local int sleeps;
     const struct timespec moment = {.tv_nsec = SLEEP_NS};

@@ -218,11 +218,11 @@ static int64_t assert_homes(const streamed *s, int64_t i, const ith_homes *homes
             placed p = {.at = ith_matrix_tiles(e->matrix, u)};
             ith_feed_regions(s->feed, look, &p);
             assert_int_equal(p.found, 1);
-            if (e->matrix->n_pieces > 0)
+            if (e->matrix->n_strips > 0)
                 assert_int_equal(p.node, ith_home_of(homes, e, u));
             else
                 assert_int_equal(p.node, ith_homes_only(homes));
-            elsewhere += e->matrix->n_pieces > 0 && p.node > 0;
+            elsewhere += e->matrix->n_strips > 0 && p.node > 0;
         }
     }
     return elsewhere;

@@ -105,12 +105,12 @@ static void expect_mask(const char *source, const char *text, const char *mask)
     assert_string_equal(out.text, text);
     got = calloc(out.len + 1, 1);
     assert_non_null(got);
-    for (size_t i = 0; i < out.n_pieces; i++) {
-        assert_int_equal(out.pieces[i].begin, i == 0 ? 0 : out.pieces[i - 1].end);
-        memset(got + out.pieces[i].begin, out.pieces[i].from_template ? '.' : 'i',
-               out.pieces[i].end - out.pieces[i].begin);
+    for (size_t i = 0; i < out.n_passages; i++) {
+        assert_int_equal(out.passages[i].begin, i == 0 ? 0 : out.passages[i - 1].end);
+        memset(got + out.passages[i].begin, out.passages[i].from_template ? '.' : 'i',
+               out.passages[i].end - out.passages[i].begin);
     }
-    assert_int_equal(out.n_pieces == 0 ? 0 : out.pieces[out.n_pieces - 1].end, out.len);
+    assert_int_equal(out.n_passages == 0 ? 0 : out.passages[out.n_passages - 1].end, out.len);
     assert_string_equal(got, mask);
     free(got);
     ith_jinja_text_free(&out);

@@ -152,12 +152,12 @@ static uint8_t *addresses(size_t bytes)
     return (uint8_t *)(((uintptr_t)at + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE);
 }
 
-/* The first and the last byte of a piece are bound once, to the piece's home. (A last page that the
+/* The first and the last byte of a strip are bound once, to the strip's home. (A last page that the
  * memory does not fill keeps the default.) */
-static void assert_at_home(const planned *p, const ith_piece *piece, const ith_entry *e,
+static void assert_at_home(const planned *p, const ith_strip *strip, const ith_entry *e,
                            int64_t unit, int64_t cell, const uint8_t *memory, size_t end)
 {
-    size_t at = ith_piece_offset(piece, e, unit, cell), last = at + e->unit_bytes - 1;
+    size_t at = ith_strip_offset(strip, e, unit, cell), last = at + e->unit_bytes - 1;
     int home = ith_home_of(&p->homes, e, unit);
     unsigned long nodes = 0, want = 0;
 
@@ -175,28 +175,28 @@ static void assert_at_home(const planned *p, const ith_piece *piece, const ith_e
     }
 }
 
-/* Every unit has one place, the edges of pieces are at home, and no two pieces share a byte. */
+/* Every unit has one place, the edges of strips are at home, and no two strips share a byte. */
 static void assert_spread(const planned *p, const ith_spread *s, const uint8_t *memory, size_t end)
 {
-    size_t bytes = 0, pieces = 0;
+    size_t bytes = 0, strips = 0;
 
     for (size_t i = 0; i < p->plan.n_entries; i++) {
         const ith_entry *e = &p->plan.entries[i];
         int64_t next = 0;
-        for (int k = 0; k < e->n_pieces; k++) {
-            const ith_piece *piece = &s->pieces[e->piece + (size_t)k];
-            assert_int_equal(piece->first, next);
-            assert_int_equal(piece->offset % 64, 0);
-            next += piece->n;
-            bytes += (size_t)piece->n * e->unit_bytes;
-            assert_at_home(p, piece, e, piece->first, 0, memory, end);
-            assert_at_home(p, piece, e, next - 1, 0, memory, end);
+        for (int k = 0; k < e->n_strips; k++) {
+            const ith_strip *strip = &s->strips[e->strip + (size_t)k];
+            assert_int_equal(strip->first, next);
+            assert_int_equal(strip->offset % 64, 0);
+            next += strip->n;
+            bytes += (size_t)strip->n * e->unit_bytes;
+            assert_at_home(p, strip, e, strip->first, 0, memory, end);
+            assert_at_home(p, strip, e, next - 1, 0, memory, end);
         }
         assert_int_equal(next, e->n_units);
-        pieces += (size_t)e->n_pieces;
+        strips += (size_t)e->n_strips;
     }
-    assert_int_equal(pieces, s->n);
-    assert_in_range(end, bytes, bytes + 64 * pieces + ITH_REGIONS * HUGE_PAGE);
+    assert_int_equal(strips, s->n);
+    assert_in_range(end, bytes, bytes + 64 * strips + ITH_REGIONS * HUGE_PAGE);
 }
 
 static void assert_few_bindings(int nodes)
@@ -257,8 +257,8 @@ static void every_rank_has_the_same_layout(void **state)
     assert_int_equal(end[0], end[1]);
     assert_int_equal(spread[0].n, spread[1].n);
     for (size_t i = 0; i < spread[0].n; i++) {
-        assert_int_equal(spread[0].pieces[i].first, spread[1].pieces[i].first);
-        assert_int_equal(spread[0].pieces[i].offset, spread[1].pieces[i].offset);
+        assert_int_equal(spread[0].strips[i].first, spread[1].strips[i].first);
+        assert_int_equal(spread[0].strips[i].offset, spread[1].strips[i].offset);
     }
     for (int view = 0; view < 2; view++)
         ith_spread_free(&spread[view]);
@@ -302,10 +302,10 @@ static void spread_shelves(const char *model, int nodes)
     for (int layer = 0; layer < n_layers; layer += n_layers - 1) {
         int n = list_stage(&p, layer, false, entries);
         for (int i = 0; i < n; i++)
-            for (int k = 0; k < entries[i]->n_pieces; k++) {
-                const ith_piece *piece = &spread.pieces[entries[i]->piece + (size_t)k];
-                assert_at_home(&p, piece, entries[i], piece->first, 0, memory, end);
-                assert_at_home(&p, piece, entries[i], piece->first + piece->n - 1, CELLS - 1,
+            for (int k = 0; k < entries[i]->n_strips; k++) {
+                const ith_strip *strip = &spread.strips[entries[i]->strip + (size_t)k];
+                assert_at_home(&p, strip, entries[i], strip->first, 0, memory, end);
+                assert_at_home(&p, strip, entries[i], strip->first + strip->n - 1, CELLS - 1,
                                memory, end);
             }
     }
@@ -363,18 +363,18 @@ static void a_few_bindings_for_experts_on_shelves(void **state)
     with_model(check_shelves);
 }
 
-/* Tiles are found across pieces, in any cell. */
-static void tiles_of_several_pieces_are_found(void **state)
+/* Tiles are found across strips, in any cell. */
+static void tiles_of_several_strips_are_found(void **state)
 {
     static uint8_t memory[4096];
-    const ith_piece pieces[] = {{.first = 3, .n = 2, .offset = 640, .cell_bytes = 1000},
+    const ith_strip strips[] = {{.first = 3, .n = 2, .offset = 640, .cell_bytes = 1000},
                                 {.first = 5, .n = 1, .offset = 64, .cell_bytes = 100},
                                 {.first = 6, .n = 4, .offset = 1280, .cell_bytes = 10}};
     ith_matrix m = {.tile_bytes = 64,
                     .tiles = memory + 640 + 2 * 1000,
                     .first_tile = 3,
-                    .pieces = pieces,
-                    .n_pieces = 3,
+                    .strips = strips,
+                    .n_strips = 3,
                     .cell = 2};
     (void)state;
     assert_ptr_equal(ith_matrix_tiles(&m, 3), memory + 2640);
@@ -385,7 +385,7 @@ static void tiles_of_several_pieces_are_found(void **state)
     assert_int_equal(ith_matrix_run(&m, (ith_range){4, 10}), 1);
     assert_int_equal(ith_matrix_run(&m, (ith_range){5, 10}), 1);
     assert_int_equal(ith_matrix_run(&m, (ith_range){6, 8}), 2);
-    m.n_pieces = 0;
+    m.n_strips = 0;
     assert_ptr_equal(ith_matrix_tiles(&m, 9), memory + 2640 + 6 * 64);
     assert_int_equal(ith_matrix_run(&m, (ith_range){3, 10}), 7);
 }
@@ -411,7 +411,7 @@ int main(void)
         cmocka_unit_test(a_few_bindings_for_ranks_that_share_a_memory),
         cmocka_unit_test(every_rank_has_the_same_layout),
         cmocka_unit_test(a_few_bindings_for_experts_on_shelves),
-        cmocka_unit_test(tiles_of_several_pieces_are_found),
+        cmocka_unit_test(tiles_of_several_strips_are_found),
         cmocka_unit_test(rows_without_tiles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

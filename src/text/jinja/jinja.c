@@ -166,8 +166,8 @@ static ith_status take_text(const ith_jbuild *build, ith_jinja_text *out, ith_er
     for (size_t at = 0; at < build->len; at = run_end(build, at))
         n++;
     out->text = malloc(build->len + 1);
-    out->pieces = calloc(n + 1, sizeof *out->pieces);
-    if (out->text == NULL || out->pieces == NULL) {
+    out->passages = calloc(n + 1, sizeof *out->passages);
+    if (out->text == NULL || out->passages == NULL) {
         ith_jinja_text_free(out);
         return ith_fail(err, ITH_E_MEMORY, "no memory for a prompt of %zu bytes", build->len);
     }
@@ -178,8 +178,8 @@ static ith_status take_text(const ith_jbuild *build, ith_jinja_text *out, ith_er
     for (size_t at = 0, end; at < build->len; at = end) {
         unsigned char origin = build->from == NULL ? build->origin : build->from[at];
         end = run_end(build, at);
-        out->pieces[out->n_pieces++] =
-            (ith_text_piece){at, end, .from_template = origin == ITH_JTEMPLATE};
+        out->passages[out->n_passages++] =
+            (ith_passage){at, end, .from_template = origin == ITH_JTEMPLATE};
     }
     return ITH_OK;
 }
@@ -211,6 +211,6 @@ ith_status ith_jinja_render(const ith_jinja *template, const ith_jinja_input *in
 void ith_jinja_text_free(ith_jinja_text *text)
 {
     free(text->text);
-    free(text->pieces);
+    free(text->passages);
     memset(text, 0, sizeof *text);
 }

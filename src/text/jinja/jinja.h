@@ -78,8 +78,8 @@ typedef struct ith_jinja_limits {
 typedef struct ith_jinja_text {
     char *text; /* len bytes and a NUL */
     size_t len;
-    ith_text_piece *pieces; /* [n_pieces] */
-    size_t n_pieces;
+    ith_passage *passages; /* [n_passages] */
+    size_t n_passages;
 } ith_jinja_text;
 
 /* Renders the template. *out is freed by ith_jinja_text_free. limits may be NULL.
