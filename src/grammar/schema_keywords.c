@@ -71,6 +71,13 @@ static const keyword *find_keyword(const char *name)
     return NULL;
 }
 
+unsigned ith_schema_keyword_types(const char *key)
+{
+    const keyword *k = find_keyword(key);
+
+    return k != NULL ? k->types : 0;
+}
+
 bool ith_schema_is_annotation(const char *key)
 {
     const keyword *k = find_keyword(key);
@@ -141,10 +148,8 @@ unsigned ith_schema_types(const json_t *schema)
 
     if (type != NULL)
         return ith_schema_listed_types(type);
-    json_object_foreach ((json_t *)schema, key, value) {
-        const keyword *k = find_keyword(key);
-        types |= k != NULL ? k->types : 0;
-    }
+    json_object_foreach ((json_t *)schema, key, value)
+        types |= ith_schema_keyword_types(key);
     return types != 0 ? types : ITH_TYPE_ANY;
 }
 

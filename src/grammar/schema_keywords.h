@@ -29,6 +29,9 @@ json_t *ith_schema_type_list(unsigned types);
 /* The type of a value. */
 unsigned ith_schema_type_of(const json_t *value);
 
+/* The types that a keyword speaks of; 0: of none in particular, or it is not understood. */
+unsigned ith_schema_keyword_types(const char *key);
+
 /* Has the keyword no influence on what is valid? */
 bool ith_schema_is_annotation(const char *key);
 

@@ -156,19 +156,98 @@ int32_t ith_schema_literal(compiler *c, int32_t from, const json_t *value)
     return from;
 }
 
-/* Keywords that would have to be checked for each listed value. */
+static unsigned type_of(const json_t *value)
+{
+    unsigned type = ith_schema_type_of(value);
+
+    return type == ITH_TYPE_INTEGER ? (unsigned)ITH_TYPE_NUMBER : type;
+}
+
+/* Is one of the listed values of these types? */
+static bool lists_type(const json_t *schema, unsigned types)
+{
+    const json_t *list = json_object_get(schema, "enum"), *only = json_object_get(schema, "const");
+
+    if (only != NULL)
+        return (type_of(only) & types) != 0;
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if ((type_of(json_array_get(list, i)) & types) != 0)
+            return true;
+    return false;
+}
+
+/* Keywords that would have to be checked for each listed value, but for those that holds() knows
+ * and those that speak of other types. */
 static void check_beside_values(compiler *c, const json_t *schema)
 {
+    static const char *const known[] = {"type",      "enum",      "const",
+                                        "minimum",   "maximum",   "exclusiveMinimum",
+                                        "minLength", "maxLength", "exclusiveMaximum",
+                                        "minItems",  "maxItems",  "required"};
     const char *key;
     json_t *value;
 
-    json_object_foreach ((json_t *)schema, key, value)
-        if (!ith_schema_is_annotation(key) && strcmp(key, "type") != 0 &&
-            strcmp(key, "enum") != 0 && strcmp(key, "const") != 0)
+    json_object_foreach ((json_t *)schema, key, value) {
+        unsigned types = ith_schema_keyword_types(key);
+        bool fine = ith_schema_is_annotation(key) || (types != 0 && !lists_type(schema, types)) ||
+                    strcmp(key, "uniqueItems") == 0;
+        for (size_t i = 0; i < sizeof known / sizeof *known && !fine; i++)
+            fine = strcmp(key, known[i]) == 0;
+        if (!fine)
             ith_schema_fail(c, ITH_E_UNSUPPORTED, key, "is not supported beside enum and const");
+    }
 }
 
-/* Is a value of `enum` or `const` one by the other and by `type`, too? */
+/* sign 1: a lower bound, -1: an upper one; exclusive: the bound itself is beyond it. */
+static bool is_within(const json_t *schema, const char *key, const json_t *value, int sign,
+                      bool exclusive)
+{
+    const json_t *bound = json_object_get(schema, key);
+
+    return bound == NULL || sign * ith_json_compare_numbers(value, bound) >= (exclusive ? 1 : 0);
+}
+
+static bool is_count_within(const json_t *schema, const char *min, const char *max, size_t n)
+{
+    return (int64_t)n >= ith_schema_count(schema, min, 0) &&
+           (int64_t)n <= ith_schema_count(schema, max, INT64_MAX);
+}
+
+static size_t count_characters(const json_t *text)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < json_string_length(text); i++)
+        n += ((unsigned char)json_string_value(text)[i] & 0xc0) != 0x80;
+    return n;
+}
+
+static bool has_required(const json_t *schema, const json_t *object)
+{
+    const json_t *required = json_object_get(schema, "required");
+
+    for (size_t i = 0; i < json_array_size(required); i++)
+        if (json_object_get(object, json_string_value(json_array_get(required, i))) == NULL)
+            return false;
+    return true;
+}
+
+/* Bounds, lengths and required properties. */
+static bool holds(const json_t *schema, const json_t *value)
+{
+    if (json_is_number(value))
+        return is_within(schema, "minimum", value, 1, false) &&
+               is_within(schema, "maximum", value, -1, false) &&
+               is_within(schema, "exclusiveMinimum", value, 1, true) &&
+               is_within(schema, "exclusiveMaximum", value, -1, true);
+    if (json_is_string(value))
+        return is_count_within(schema, "minLength", "maxLength", count_characters(value));
+    if (json_is_array(value))
+        return is_count_within(schema, "minItems", "maxItems", json_array_size(value));
+    return !json_is_object(value) || has_required(schema, value);
+}
+
+/* Is a value of `enum` or `const` valid by the other and by what stands beside them, too? */
 static bool is_listed(compiler *c, const json_t *schema, const json_t *value)
 {
     const json_t *list = json_object_get(schema, "enum"), *type = json_object_get(schema, "type");
@@ -178,7 +257,7 @@ static bool is_listed(compiler *c, const json_t *schema, const json_t *value)
     for (size_t i = 0; i < json_array_size(list) && !found; i++)
         found = ith_json_same(json_array_get(list, i), value, &c->g->work);
     types |= (types & ITH_TYPE_NUMBER) != 0 ? ITH_TYPE_INTEGER : 0;
-    return found && (types & ith_schema_type_of(value)) != 0;
+    return found && (types & ith_schema_type_of(value)) != 0 && holds(schema, value);
 }
 
 /* In a rule of their own, as a tree of texts. */

@@ -134,6 +134,14 @@ static const text_case schema_cases[] = {
      {"\"a\"", "\"ab\"", "1", "null", "[1,{\"k\":\"\xc3\xa9\"}]"},
      {"\"b\"", "2", "\"abc\""}},
     {"{\"enum\": [\"a\", 1], \"type\": \"string\"}", {"\"a\""}, {"1"}},
+    {"{\"enum\": [\"a\", \"\u00e4\u00f6\", \"abc\", 5, 9, [1, 2], [], {\"k\": 1}, {\"x\": 1}], "
+     "\"maxLength\": 2, \"minimum\": 6, \"maxItems\": 1, \"required\": [\"x\"]}",
+     {"\"a\"", "\"\u00e4\u00f6\"", "9", "[]", "{\"x\":1}"},
+     {"\"abc\"", "5", "[1,2]", "{\"k\":1}"}},
+    {"{\"enum\": [1, 1.5, 2], \"exclusiveMinimum\": 1, \"pattern\": \"^x\", \"anyOf\": "
+     "[{\"exclusiveMaximum\": 2}]}",
+     {"1.5"},
+     {"1", "2"}},
     {"{\"const\": \"q\\\"\"}", {"\"q\\\"\""}, {"\"q\""}},
     {"{\"type\": \"object\", \"properties\": {\"a\": {\"type\": \"integer\"}, \"b\": true}, "
      "\"required\": [\"b\"]}",
@@ -399,8 +407,11 @@ static void test_refused(void **state)
         {"{\"type\": \"object\", \"properties\": {\"c\": {\"$ref\": \"#\"}}, \"required\": "
          "[\"c\"]}",
          "can never end", ITH_E_ARGUMENT},
-        {"{\"enum\": [\"abc\"], \"maxLength\": 2}", "maxLength is not supported beside",
+        {"{\"enum\": [\"abc\"], \"pattern\": \"b\"}", "pattern is not supported beside",
          ITH_E_UNSUPPORTED},
+        {"{\"const\": {\"a\": 1}, \"properties\": {\"a\": {}}}",
+         "properties is not supported beside", ITH_E_UNSUPPORTED},
+        {"{\"enum\": [\"abc\"], \"maxLength\": 2}", "no text fits", ITH_E_ARGUMENT},
         {"{\"anyOf\": 3}", "anyOf is not a list", ITH_E_FORMAT},
         {"{\"begin\": \"\", \"end\": \"\", \"frames\": [" FRAME("f", "{\"properties\": {\"a\": "
                                                                      "{\"not\": {}}}}") "]}",
