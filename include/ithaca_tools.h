@@ -239,12 +239,14 @@ typedef struct ith_estimate_params {
  * matrices, if the files have an output matrix although embeddings are tied).
  *
  *     {model, nodes, ranks_per_node, ranks, threads, mesh,
- *      node: {name, cores, read_gbps, integer_gops, network_gbps, latency_us},    as it was used
+ *      node: {name, cores, read_gbps, integer_gops, network_gbps, latency_us},    as it was used;
+ *                         null: unknown
  *      shares,            each rank's share of tokens and rows, or null if all are equal; ranks
  *                         are taken to be alike unless engine.shares has numbers
  *      ctx, chunk, weight_bytes,
  *      distribution,      "replicated", "sharded" or "streamed"; "none" if nothing fits
- *      fits,              do weights and session fit the memory, so that none is read again?
+ *      fits,              do weights and session fit the memory, so that none is read again? Not if
+ *                         a distribution that was asked for needs more
  *      why,               one line
  *      memory: {node_weights_bytes, rank_kv_bytes, rank_workspace_bytes, rank_session_bytes,
  *               node_bytes},
@@ -452,7 +454,8 @@ typedef struct ith_bench_model_params {
  *      ceilings: {...},
  *      depths: [{depth,
  *                resident,      memory of rank 0 after these measurements, in bytes
- *                peak,          the most memory that any rank has had, ceilings left out
+ *                peak,          the most memory that any rank has had, ceilings left out; null
+ *                               where the system does not let a process forget its own
  *                fill_s,        seconds to reach the depth
  *                ttft_s,        seconds to the first token for a prompt of depth + prompt tokens,
  *                               in an empty session; null with `fill`

@@ -79,3 +79,11 @@ bool ith_test_hook_act(void)
     nanosleep(&some_ms, NULL);
     return stat(hook.action, &file) == 0 && file.st_size == 0;
 }
+
+bool ith_test_hook_fails(const char *point, int64_t count)
+{
+    if (!ith_test_hook_due(point, count) || strcmp(hook.action, "FAIL") != 0)
+        return false;
+    hook.acted = true;
+    return hook.here;
+}

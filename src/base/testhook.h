@@ -16,9 +16,11 @@
  *           typed    `chat` has asked for line N, and nothing of it is read. Rank 0 only
  *           bench    a benchmark has measured depth N, which its document does not have yet. Rank 0
  *                    only
+ *           line     a probe has prepared kernel N, counted from 1, and has not run it
  *
  *   ACTION  KILL, TERM, INT, USR1,   the rank sends itself this signal; handlers run before it
  *           SEGV, BUS, STOP          continues
+ *           FAIL                     at the point line: the rank has no memory for it
  *           /PATH                    the rank creates this file and waits while it is empty; at
  *                                    the points length and answer rank 0 also continues when it is
  *                                    told to stop
@@ -48,5 +50,8 @@ bool ith_test_hook_due(const char *point, int64_t count);
  * milliseconds, and returns true as long as the file is empty: the caller repeats the call unless
  * it has been told to stop. */
 bool ith_test_hook_act(void);
+
+/* Does the rank's step fail at this point? Once, with the action FAIL. */
+bool ith_test_hook_fails(const char *point, int64_t count);
 
 #endif

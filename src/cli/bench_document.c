@@ -285,8 +285,11 @@ static json_t *spread_json(const json_t *seconds, double factor, double more)
                      ith_json_numbers(values, n));
 }
 
+/* Null: the peak is unknown. */
 static json_t *memory_json(const json_t *row)
 {
+    if (!json_is_integer(json_object_get(row, "peak")))
+        return json_null();
     return json_pack("{s:O, s:s}", "peak", json_object_get(row, "peak"), "scope", "rank");
 }
 

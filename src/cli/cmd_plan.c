@@ -98,12 +98,14 @@ static const ith_option options[] = {
      .kind = ITH_OPTION_REAL,
      .metavar = "X",
      .at = offsetof(plan_args, price),
+     .min = 1e-6,
      .max = 1e9,
      .help = "price of a node per hour, in any currency"},
     {.name = "watts",
      .kind = ITH_OPTION_REAL,
      .metavar = "X",
      .at = offsetof(plan_args, watts),
+     .min = 0.001,
      .max = 1e9,
      .help = "power of a node under load"},
     {.name = NULL},
@@ -162,12 +164,13 @@ static ith_status estimate(const plan_args *args, const ith_engine_params *param
     return ITH_OK;
 }
 
-/* 1, 2, 4, ..., and the last number of nodes. With numbers as --shares only the last: they are for
- * that many ranks. */
+/* 1, 2, 4, ..., and the last number of nodes. With --mesh, or numbers as --shares, only the last:
+ * they are for that many ranks. */
 static int64_t first_count(const plan_args *args)
 {
     const char *by = args->model.shares;
-    return by != NULL && isdigit((unsigned char)by[0]) ? args->nodes : 1;
+    bool numbers = by != NULL && isdigit((unsigned char)by[0]);
+    return numbers || args->model.mesh != NULL ? args->nodes : 1;
 }
 
 static int64_t next_count(int64_t nodes, int64_t last)
@@ -208,7 +211,7 @@ static ith_status find_smallest(const plan_args *args, const ith_engine_params *
         if (*smallest == 0)
             below = nodes_of(row);
     }
-    while (*smallest > below + 1 && first_count(args) == 1) {
+    while (*smallest > below + 1 && first_count(args) < args->nodes) {
         int64_t middle = (below + *smallest) / 2;
         json_t *tried;
         ITH_TRY(estimate(args, params, middle, &tried, err));

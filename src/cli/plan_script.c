@@ -17,8 +17,9 @@
 
 enum { GROWS_BY = 4096 };
 
-/* A limit is longer than the plan, which is for a quiet cluster, and no shorter than this. */
-static const double LONGER = 2, SHORTEST_S = 900, GIB = 1 << 30;
+/* A limit is longer than the plan, which is for a quiet cluster, and no shorter than this. Where no
+ * one knows the disk, a slow one may be. */
+static const double LONGER = 2, SHORTEST_S = 900, GIB = 1 << 30, SLOW_DISK_BYTES_S = 2e8;
 
 typedef struct script {
     char *text;
@@ -74,9 +75,14 @@ static void add_directive(script *s, const char *name, double value, const char 
 }
 
 /* In whole minutes. */
-static void add_limit(script *s, const json_t *run)
+static void add_limit(script *s, const json_t *plan)
 {
-    double seconds = LONGER * number(run, "seconds");
+    const json_t *run = json_object_get(plan, "run");
+    double weights = number(json_object_get(plan, "memory"), "node_weights_bytes"),
+           seconds = LONGER * number(run, "seconds");
+
+    if (!json_is_number(json_object_get(plan, "load_s")))
+        seconds += weights / SLOW_DISK_BYTES_S;
     seconds = seconds > SHORTEST_S ? seconds : SHORTEST_S;
     if (json_is_object(run))
         add_directive(s, "time", ceil(seconds / 60), "");
@@ -91,7 +97,7 @@ static void add_directives(script *s, const json_t *plan)
     add_directive(s, "cpus-per-task", number(plan, "threads"), "");
     /* A tenth and a GiB for libraries, the page cache and MPI. */
     add_directive(s, "mem", ceil(bytes * 1.1 / GIB + 1), "G");
-    add_limit(s, json_object_get(plan, "run"));
+    add_limit(s, plan);
 }
 
 /* What was planned, as the script's first lines. */

@@ -64,8 +64,8 @@ static ith_caching caching_of(const ith_engine *e, const ith_engine_params *p, i
                               int64_t room)
 {
     const ith_comm *comm = e->world->comm;
-    int64_t held = e->info.weight_bytes / comm->n_nodes,
-            free = (int64_t)ith_mem_available() - memory * comm->node_size;
+    int64_t node = e->node_memory > 0 ? e->node_memory : (int64_t)ith_mem_available(),
+            held = e->info.weight_bytes / comm->n_nodes, free = node - memory * comm->node_size;
 
     if (p->offload == ITH_OFFLOAD_DIRECT)
         return ITH_UNCACHED;

@@ -13,8 +13,7 @@ static int64_t least(ith_comm *comm, int64_t value)
     return -comm->ops->max(comm, -value);
 }
 
-/* Does every rank have room for its session and its share of its domain's copy? */
-static bool copies_fit(ith_engine *e, const ith_engine_params *p)
+bool ith_engine_copies_fit(ith_engine *e, const ith_engine_params *p)
 {
     ith_comm *comm = e->world->comm;
     int64_t left =
@@ -30,7 +29,7 @@ void ith_engine_choose_domains(ith_engine *e, const ith_engine_params *p)
     if (!bound)
         return;
     comm->ops->split_domains(comm, ith_topology_node(e->topology, 0)->os_index);
-    if (!copies_fit(e, p))
+    if (!ith_engine_copies_fit(e, p))
         comm->ops->split_domains(comm, 0);
 }
 

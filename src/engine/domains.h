@@ -9,6 +9,10 @@
  * node has room for a copy of the weights. Otherwise the machine is one domain. */
 void ith_engine_choose_domains(ith_engine *engine, const ith_engine_params *params);
 
+/* Collective. Has every rank room for its session, and for its share of its domain's copy of the
+ * weights? */
+bool ith_engine_copies_fit(ith_engine *engine, const ith_engine_params *params);
+
 /* Collective. Finds the memory nodes on which the weights should lie. *homes is valid as long as
  * the engine. ITH_E_MEMORY is the only error. */
 ith_status ith_engine_find_homes(ith_engine *engine, ith_homes *homes, ith_error *err);

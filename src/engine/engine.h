@@ -30,9 +30,10 @@ struct ith_engine {
     ith_exchange exchange;
     int head_slices;
     ith_prefill prefill;
-    ith_workspace *ws; /* shared by the passes of all sessions; NULL: no session is open */
-    int n_sessions;    /* that use it */
-    int64_t n_opened;  /* sessions so far */
+    int64_t node_memory; /* bytes of a node that is planned for; 0: it is this machine */
+    ith_workspace *ws;   /* shared by the passes of all sessions; NULL: no session is open */
+    int n_sessions;      /* that use it */
+    int64_t n_opened;    /* sessions so far */
     float
         *step_logits; /* rank 0: [ITH_STEP_MOST][ith_logits_ld] of a step; NULL before the first */
     /* What stands for the model where KV data is saved (keep/model_key.h). */

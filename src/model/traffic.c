@@ -18,6 +18,7 @@ static void each_kind(const ith_hparams *hp, kind_fn see, void *user)
 typedef struct sum {
     const ith_wire *wire;
     int64_t depth, n, bytes;
+    int wanted; /* slices */
 } sum;
 
 static void add_tokens(void *user, int layer, const ith_block_kind *kind)
@@ -29,8 +30,22 @@ static void add_tokens(void *user, int layer, const ith_block_kind *kind)
 
 int64_t ith_traffic_ulysses(const ith_wire *wire, int64_t depth, int64_t n)
 {
-    sum s = {wire, depth, n, 0};
+    sum s = {.wire = wire, .depth = depth, .n = n};
     each_kind(wire->hp, add_tokens, &s);
+    return s.bytes;
+}
+
+static void add_sliced(void *user, int layer, const ith_block_kind *kind)
+{
+    sum *s = user;
+    if (kind->slices != NULL && kind->slices(s->wire, layer, s->n, s->wanted) > 1)
+        add_tokens(user, layer, kind);
+}
+
+int64_t ith_traffic_sliced(const ith_wire *wire, int wanted, int64_t depth, int64_t n)
+{
+    sum s = {.wire = wire, .depth = depth, .n = n, .wanted = wanted};
+    each_kind(wire->hp, add_sliced, &s);
     return s.bytes;
 }
 
@@ -48,7 +63,7 @@ static void add_rows(void *user, int layer, const ith_block_kind *kind)
 
 int64_t ith_traffic_rows(const ith_wire *wire, int64_t n)
 {
-    sum s = {wire, 0, n, 0};
+    sum s = {.wire = wire, .n = n};
     each_kind(wire->hp, add_rows, &s);
     return s.bytes;
 }
@@ -64,7 +79,7 @@ static void take_most(void *user, int layer, const ith_block_kind *kind)
 int64_t ith_exchange_most(const ith_wire *wire, int64_t n)
 {
     /* Logits, on their way to rank 0, are one. */
-    sum s = {wire, 0, n, wire->hp->n_vocab * (int64_t)sizeof(float)};
+    sum s = {.wire = wire, .n = n, .bytes = wire->hp->n_vocab * (int64_t)sizeof(float)};
     each_kind(wire->hp, take_most, &s);
     return s.bytes;
 }

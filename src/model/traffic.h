@@ -23,6 +23,10 @@
 int64_t ith_traffic_ulysses(const ith_wire *wire, int64_t depth, int64_t n);
 int64_t ith_traffic_rows(const ith_wire *wire, int64_t n);
 
+/* Of the bytes by tokens, those of blocks that cut their heads into slices (`wanted` of them, or 0:
+ * as many as pay), so that some travel behind compute. */
+int64_t ith_traffic_sliced(const ith_wire *wire, int wanted, int64_t depth, int64_t n);
+
 /* No rank sends or receives more bytes in any exchange of a pass of up to n tokens. */
 int64_t ith_exchange_most(const ith_wire *wire, int64_t n);
 

@@ -102,6 +102,11 @@ ith_status ith_line_attention(const ith_kernel_bench *b, ith_kv_layout kv, const
     out = (size_t)threads * rows * (size_t)(out_dim(l) + 2);
     values = l->value_dim > 0 ? (size_t)threads * values_bytes(l) : 0;
     fit = (int64_t)(ith_line_pool(b) / ith_line_segment_bytes(l));
+    if (fit == 0)
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "a buffer of %zu bytes is too small for a segment of the cache with heads "
+                        "of %d",
+                        ith_line_pool(b), d);
     l->n_segments =
         tokens > 1 ? SEGMENTS_IN_CACHE * threads : ith_line_copies(b, ith_line_segment_bytes(l));
     if (l->n_segments > fit)

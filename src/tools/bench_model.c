@@ -40,7 +40,7 @@ typedef struct model_bench {
     double filled_s;         /* seconds of prefilling up to the present depth */
     int64_t loaded; /* the most bytes of this rank in memory before ceilings were measured */
     bool forgot;    /* that, so that the system counts anew */
-    int64_t peak;   /* the most of any rank */
+    int64_t peak;   /* the most of any rank; 0: unknown */
     int64_t depth;
 } model_bench;
 
@@ -328,9 +328,10 @@ static json_t *depth_json(const model_bench *b)
                        ? ith_json_number(b->filled_s + median(b->prefill, b->params->repetitions))
                        : json_null();
 
-    return json_pack("{s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "depth", (json_int_t)b->depth,
-                     "resident", (json_int_t)ith_mem_resident(), "peak", (json_int_t)b->peak,
-                     "fill_s", ith_json_number(b->filled_s), "prefill",
+    return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "depth", (json_int_t)b->depth,
+                     "resident", (json_int_t)ith_mem_resident(), "peak",
+                     b->peak > 0 ? json_integer((json_int_t)b->peak) : json_null(), "fill_s",
+                     ith_json_number(b->filled_s), "prefill",
                      prompt ? prefill_json(b) : json_null(), "ttft_s", ttft, "decode",
                      b->params->decode > 0 ? decode_json(b) : json_null());
 }
@@ -446,13 +447,16 @@ static void hand_over(const model_bench *b, json_t *depths)
     json_decref(root);
 }
 
-/* Collective. The memory of the measured ceilings is none of the model's. */
+/* Collective. The memory of the measured ceilings is none of the model's: where the system does not
+ * let a process forget it, nobody knows. */
 static void measure_peak(model_bench *b)
 {
     ith_comm *comm = b->engine->world->comm;
-    int64_t now = (int64_t)(b->forgot ? ith_mem_peak() : ith_mem_resident());
+    bool known = comm->ops->max(comm, !b->forgot) == 0;
 
-    b->peak = comm->ops->max(comm, ith_max(ith_max(b->loaded, now), b->peak));
+    if (known)
+        b->peak =
+            comm->ops->max(comm, ith_max(ith_max(b->loaded, (int64_t)ith_mem_peak()), b->peak));
 }
 
 static ith_status measure_depths(model_bench *b, json_t *depths, ith_error *err)

@@ -67,6 +67,10 @@ ith_status ith_line_product(const ith_kernel_bench *b, ith_layout layout, int64_
     *l = (ith_line){.fn = product, .layout = layout, .cols = cols, .tokens = tokens, .per_run = 1};
     l->acts.groups = (cols + ITH_GROUP - 1) / ITH_GROUP;
     fit = (int64_t)(ith_line_pool(b) / ith_tile_bytes(layout, (size_t)l->acts.groups));
+    if (fit == 0)
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "a buffer of %zu bytes is too small for a matrix of %lld columns",
+                        ith_line_pool(b), (long long)cols);
     if (n_tiles > fit)
         n_tiles = fit;
     l->rows = n_tiles * ITH_TILE_ROWS;

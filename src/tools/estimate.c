@@ -7,6 +7,8 @@
 #include "base/fpenv.h"
 #include "comm/comm_self.h"
 #include "engine/cost.h"
+#include "engine/distribution.h"
+#include "engine/domains.h"
 #include "engine/engine_open.h"
 #include "engine/sizes.h"
 #include "ithaca_tools.h"
@@ -24,6 +26,7 @@ static const double SPARE = 0.05;
 
 typedef struct estimate {
     const ith_estimate_params *params;
+    ith_engine_params rank; /* of each rank */
     ith_machine machine;
     bool timed;        /* is the machine known well enough? */
     bool assumes_link; /* between nodes, in part at least */
@@ -115,9 +118,12 @@ static ith_status find_machine(estimate *f, ith_error *err)
     return ITH_OK;
 }
 
+/* Memory of 0 would stand for this machine's. */
 int64_t ith_estimate_memory(int64_t machine_bytes, int ranks_per_node)
 {
-    return ranks_per_node > 0 ? (int64_t)((double)machine_bytes * (1 - SPARE)) / ranks_per_node : 0;
+    return machine_bytes > 0 && ranks_per_node > 0
+               ? ith_max((int64_t)((double)machine_bytes * (1 - SPARE)) / ranks_per_node, 1)
+               : 0;
 }
 
 /* The engine parameters of each rank. */
@@ -133,6 +139,23 @@ static ith_engine_params of_rank(const estimate *f)
         params.memory = ith_estimate_memory(f->machine.memory, p->ranks_per_node);
     params.progress = NULL;
     return params;
+}
+
+/* The engine is planned on this machine, but for another. Ranks that can be bound to one memory
+ * node each, as many to each node, take a copy of the weights for each, where there is room. */
+static void use_machine(estimate *f, ith_comm *comm)
+{
+    int of_each = f->params->ranks_per_node / f->machine.memory_nodes;
+
+    f->engine->node_memory =
+        f->machine.memory > 0 ? f->machine.memory : f->rank.memory * f->params->ranks_per_node;
+    if (f->params->machine == NULL)
+        return;
+    f->engine->model->caches = f->machine.caches;
+    if (of_each * f->machine.memory_nodes == f->params->ranks_per_node)
+        comm->domain_size = of_each;
+    if (!ith_engine_copies_fit(f->engine, &f->rank))
+        comm->domain_size = comm->node_size;
 }
 
 /* ---- What is simulated ---- */
@@ -166,17 +189,21 @@ static ith_status prepare(estimate *f, ith_error *err)
                                  .mesh = &e->mesh,
                                  .ctx = e->info.ctx,
                                  .chunk = e->info.chunk,
-                                 .rows_tokens = limits.rows_tokens};
+                                 .rows_tokens = limits.rows_tokens,
+                                 .head_slices = e->head_slices};
+    ITH_TRY(ith_sim_model_of(e, &f->model, err));
     if (is_streamed(f)) {
         f->layout.read = s->read;
         f->layout.read_token = s->read_chosen;
         f->timed &= f->machine.disk_bytes > 0;
-    } else if (f->store.cut) {
-        f->layout.gathered = (double)e->info.weight_bytes * (p->nodes - 1) / p->nodes;
     }
+    /* Where each node has its own rows, the others' come through the network. */
+    for (int i = 0; f->store.cut && i < f->model.n_products; i++)
+        f->layout.gathered += f->model.products[i].bytes * (double)f->model.products[i].count *
+                              (p->nodes - 1) / p->nodes;
     f->timed &= f->refusal.status == ITH_OK;
     use_all_threads(f);
-    return ith_sim_model_of(e, &f->model, err);
+    return ITH_OK;
 }
 
 /* ---- The answer ---- */
@@ -189,26 +216,43 @@ static const char *distribution_word(const estimate *f)
                                        : "replicated";
 }
 
-/* Bytes of weights in the memory of one node. */
+/* Bytes of weights in the memory of one node, all copies. */
 static int64_t weights_of_node(const estimate *f)
 {
     const ith_engine *e = f->engine;
+    const ith_comm *comm = e->world->comm;
     if (is_streamed(f) && f->store.ram_level < 0 && f->refusal.status == ITH_OK)
         return (int64_t)e->streamed.memory;
-    int64_t whole =
-        f->store.cut ? (int64_t)ith_store_needs(e->store, &f->store) : e->info.weight_bytes;
+    int64_t whole = f->store.cut ? (int64_t)ith_store_needs(e->store, &f->store)
+                                 : e->info.weight_bytes * (comm->node_size / comm->domain_size);
     return is_streamed(f) && (int64_t)f->store.budget < whole ? (int64_t)f->store.budget : whole;
+}
+
+static int64_t bytes_of_node(const estimate *f)
+{
+    return weights_of_node(f) + ith_session_bytes(f->engine) * f->params->ranks_per_node;
+}
+
+/* Memory of a node that its ranks may take. */
+static int64_t room_of_node(const estimate *f)
+{
+    return ith_engine_memory(f->engine, &f->rank) * f->params->ranks_per_node;
+}
+
+/* A distribution that the user has chosen may need more than there is. */
+static bool fits(const estimate *f)
+{
+    return f->refusal.status == ITH_OK && !is_streamed(f) && bytes_of_node(f) <= room_of_node(f);
 }
 
 static json_t *memory_json(const estimate *f)
 {
     const ith_engine *e = f->engine;
-    int64_t weights = weights_of_node(f), session = ith_session_bytes(e);
-    return json_pack("{s:I, s:I, s:I, s:I, s:I}", "node_weights_bytes", (json_int_t)weights,
-                     "rank_kv_bytes", (json_int_t)ith_session_kv_bytes(e), "rank_workspace_bytes",
+    return json_pack("{s:I, s:I, s:I, s:I, s:I}", "node_weights_bytes",
+                     (json_int_t)weights_of_node(f), "rank_kv_bytes",
+                     (json_int_t)ith_session_kv_bytes(e), "rank_workspace_bytes",
                      (json_int_t)ith_session_workspace_bytes(e), "rank_session_bytes",
-                     (json_int_t)session, "node_bytes",
-                     (json_int_t)(weights + session * f->params->ranks_per_node));
+                     (json_int_t)ith_session_bytes(e), "node_bytes", (json_int_t)bytes_of_node(f));
 }
 
 /* Bytes that a node reads per pass; null unless weights are streamed. */
@@ -262,7 +306,16 @@ static json_t *assumed_json(const estimate *f)
         json_array_append_new(list, json_string("links between the ranks of a node, as free"));
     if (f->assumes_link && f->params->nodes > 1)
         json_array_append_new(list, json_string("links between nodes"));
+    if (f->params->machine != NULL && f->rank.memory == 0)
+        json_array_append_new(list, json_string("the memory of a node, as this machine's"));
+    if (f->timed && m->disk_bytes <= 0)
+        json_array_append_new(list, json_string("the time to load, as none"));
     return list;
+}
+
+static json_t *number_or_null(double x, bool known)
+{
+    return known ? ith_json_number(x) : json_null();
 }
 
 /* The machine as it was used. */
@@ -272,10 +325,10 @@ static json_t *node_json(const estimate *f)
     const ith_machine_rate *all = &m->rates[m->n_rates - 1];
 
     return json_pack("{s:s, s:i, s:o, s:o, s:o, s:o}", "name", m->name, "cores", m->cores,
-                     "read_gbps", ith_json_number(all->read_bytes / GIGA), "integer_gops",
-                     ith_json_number(all->integer_ops / GIGA), "network_gbps",
-                     ith_json_number(m->between.bytes / GIGA), "latency_us",
-                     ith_json_number(m->between.alpha_s * 1e6));
+                     "read_gbps", number_or_null(all->read_bytes / GIGA, all->read_bytes > 0),
+                     "integer_gops", number_or_null(all->integer_ops / GIGA, all->integer_ops > 0),
+                     "network_gbps", number_or_null(m->between.bytes / GIGA, m->between.bytes > 0),
+                     "latency_us", number_or_null(m->between.alpha_s * 1e6, m->between.bytes > 0));
 }
 
 /* Seconds of a prompt and its logits. */
@@ -320,11 +373,6 @@ static double load_s(const estimate *f)
     return f->machine.disk_bytes > 0 ? (double)weights_of_node(f) / f->machine.disk_bytes : 0;
 }
 
-static json_t *number_or_null(double x, bool known)
-{
-    return known ? ith_json_number(x) : json_null();
-}
-
 /* A prompt and an answer that fill the context together. */
 static json_t *run_json(const estimate *f)
 {
@@ -344,21 +392,18 @@ static json_t *run_json(const estimate *f)
 
 static json_t *prefill_json(const estimate *f, const ith_sim_time *t)
 {
-    return json_pack("{s:o, s:I, s:o}", "parts", parts_json(t), "sent_bytes",
-                     (json_int_t)ith_simulate_sent(&f->model, &f->layout, 0, f->layout.ctx),
+    return json_pack("{s:o, s:I, s:o}", "parts", parts_json(t), "sent_bytes", (json_int_t)t->sent,
                      "depths", depths_json(f));
 }
 
 static json_t *decode_json(const estimate *f, const ith_sim_time *t)
 {
     bool alone = f->engine->info.ranks == 1;
-    int64_t ctx = f->layout.ctx;
 
-    return json_pack(
-        "{s:o, s:I, s:I, s:I}", "parts", parts_json(t), "gathers",
-        (json_int_t)(alone ? 0 : ith_simulate_gathers(&f->model)), "collectives",
-        (json_int_t)(alone ? 0 : ith_simulate_collectives(&f->model)), "sent_bytes",
-        (json_int_t)(alone ? 0 : ith_simulate_sent(&f->model, &f->layout, ctx - 1, ctx)));
+    return json_pack("{s:o, s:I, s:I, s:I}", "parts", parts_json(t), "gathers",
+                     (json_int_t)(alone ? 0 : ith_simulate_gathers(&f->model)), "collectives",
+                     (json_int_t)(alone ? 0 : ith_simulate_collectives(&f->model)), "sent_bytes",
+                     (json_int_t)t->sent);
 }
 
 static const char *const timed_keys[] = {"load_s",  "prefill_s", "decode_tps",
@@ -368,6 +413,8 @@ static void add_times(const estimate *f, json_t *root)
 {
     int64_t ctx = f->layout.ctx;
     ith_sim_time prefill, token;
+    json_t *whole;
+    const json_t *depths;
 
     for (size_t i = 0; i < sizeof timed_keys / sizeof *timed_keys; i++)
         json_object_set_new(root, timed_keys[i], json_null());
@@ -375,30 +422,49 @@ static void add_times(const estimate *f, json_t *root)
         return;
     prefill = ith_simulate_prompt(&f->model, &f->machine, &f->layout, 0, ctx);
     token = ith_simulate_token(&f->model, &f->machine, &f->layout, ctx - 1);
+    whole = prefill_json(f, &prefill);
+    depths = json_object_get(whole, "depths");
     json_object_set_new(root, "load_s", number_or_null(load_s(f), load_s(f) > 0));
-    json_object_set_new(root, "prefill_s", ith_json_number(prompt_s(f, ctx)));
+    json_object_set(
+        root, "prefill_s",
+        json_object_get(json_array_get(depths, json_array_size(depths) - 1), "seconds"));
     json_object_set_new(root, "decode_tps", ith_json_number(1 / ith_sim_seconds(&token)));
-    json_object_set_new(root, "prefill", prefill_json(f, &prefill));
+    json_object_set_new(root, "prefill", whole);
     json_object_set_new(root, "decode", decode_json(f, &token));
     json_object_set_new(root, "run", run_json(f));
+}
+
+/* How weights are distributed, or why no way fits. */
+static void explain(const estimate *f, char *why, size_t size)
+{
+    bool refused = f->refusal.status != ITH_OK;
+    double MiB = 1 << 20;
+
+    snprintf(why, size, "%s", refused ? f->refusal.text : f->engine->info.distribution);
+    if (!refused && !is_streamed(f) && !fits(f))
+        snprintf(why + strlen(why), size - strlen(why),
+                 "; that is %.0f MiB of a node, which has %.0f MiB for it",
+                 (double)bytes_of_node(f) / MiB, (double)ith_max(room_of_node(f), 0) / MiB);
 }
 
 static json_t *answer(const estimate *f)
 {
     const ith_engine *e = f->engine;
     const ith_estimate_params *p = f->params;
-    json_t *root = json_pack(
+    char why[sizeof f->refusal.text + 100];
+    json_t *root;
+
+    explain(f, why, sizeof why);
+    root = json_pack(
         "{s:s, s:o, s:i, s:i, s:i, s:i, s:s, s:o, s:I, s:I, s:I, s:s, s:b, s:s, s:o, s:o, s:o, "
         "s:I, s:o}",
         "model", e->info.name, "node", node_json(f), "nodes", p->nodes, "ranks_per_node",
         p->ranks_per_node, "ranks", e->info.ranks, "threads", e->info.threads, "mesh", e->info.mesh,
         "shares", ith_json_numbers(e->info.shares, e->info.ranks), "ctx", (json_int_t)e->info.ctx,
         "chunk", (json_int_t)e->info.chunk, "weight_bytes", (json_int_t)e->info.weight_bytes,
-        "distribution", distribution_word(f), "fits",
-        f->refusal.status == ITH_OK && !is_streamed(f), "why",
-        f->refusal.status != ITH_OK ? f->refusal.text : e->info.distribution, "memory",
-        memory_json(f), "node_reads_bytes", reading_json(f), "token_layer_bytes", wire_json(f),
-        "rows_tokens", (json_int_t)f->layout.rows_tokens, "assumed", assumed_json(f));
+        "distribution", distribution_word(f), "fits", fits(f), "why", why, "memory", memory_json(f),
+        "node_reads_bytes", reading_json(f), "token_layer_bytes", wire_json(f), "rows_tokens",
+        (json_int_t)f->layout.rows_tokens, "assumed", assumed_json(f));
 
     if (root != NULL)
         add_times(f, root);
@@ -410,7 +476,6 @@ ith_status ith_estimate(const ith_estimate_params *params, char **json, ith_erro
     ITH_DEFAULT_FPENV;
     ITH_NEED_ERROR(err);
     estimate f = {.params = params};
-    ith_engine_params rank;
     ith_world world = {0};
     json_t *root = NULL;
     ith_status status;
@@ -418,16 +483,18 @@ ith_status ith_estimate(const ith_estimate_params *params, char **json, ith_erro
     *json = NULL;
     ITH_CHECK(check(params, err));
     ITH_CHECK(find_machine(&f, err));
-    rank = of_rank(&f);
+    f.rank = of_rank(&f);
     ITH_CHECK(ith_comm_open_planned(params->nodes, params->ranks_per_node, &world.comm, err));
-    ITH_CHECK(ith_engine_plan(&world, &rank, &f.engine, err));
-    f.refusal.status = ith_engine_choose(f.engine, &rank, &f.store, &f.refusal);
+    ITH_CHECK(ith_engine_plan(&world, &f.rank, &f.engine, err));
+    use_machine(&f, world.comm);
+    f.refusal.status = ith_engine_choose(f.engine, &f.rank, &f.store, &f.refusal);
     ITH_CHECK(prepare(&f, err));
     root = answer(&f);
     *json = root == NULL ? NULL : ith_json_text(root, false);
     status = *json != NULL ? ITH_OK : ith_fail(err, ITH_E_MEMORY, "no memory for the plan");
 done:
     json_decref(root);
+    ith_sim_model_close(&f.model);
     ith_engine_close(f.engine);
     ith_comm_close(world.comm);
     return status;

@@ -82,7 +82,7 @@ size_t ith_line_pool(const ith_kernel_bench *b);
 int64_t ith_line_copies(const ith_kernel_bench *b, size_t bytes);
 
 /* These three prepare the operands of a line for b->kernels, b->pool and b->team. Release them with
- * ith_line_close, after a failure too. */
+ * ith_line_close, after a failure too. ITH_E_ARGUMENT: the pool is too small; ITH_E_MEMORY. */
 
 /* A matrix [rows][cols] times the activations of `tokens` tokens. The matrix has fewer rows if the
  * pool is too small. */

@@ -25,42 +25,55 @@ ith_machine ith_machine_assumed(int cores, double read_bytes, double integer_ops
     return m;
 }
 
-static void scale_products(ith_machine *m, double factor, bool few)
+static double weight_bytes(ith_layout layout)
 {
-    for (int i = 0; i < m->n_products; i++)
-        if ((m->products[i].tokens == 1) == few)
-            m->products[i].ops *= factor;
+    return (double)ith_tile_bytes(layout, 1024) / (1024 * ITH_GROUP * ITH_TILE_ROWS);
 }
 
-static void scale_attention(ith_machine *m, double factor, bool few)
+static double bytes_of_key(ith_kv_layout kv, int64_t head_dim)
 {
-    for (int i = 0; i < m->n_attention; i++)
-        if ((m->attention[i].rows <= ITH_MACHINE_FEW_ROWS) == few)
-            m->attention[i].ops *= factor;
+    return (double)ith_kv_block_bytes(kv, (int)head_dim) / ITH_KV_BLOCK;
+}
+
+/* The rate `ops` of a kernel that needs `s` seconds for something of which it reads `bytes`, once
+ * memory and arithmetic are so many times as fast. */
+static double scaled(const ith_machine *m, double ops, double s, double bytes, double memory,
+                     double arithmetic)
+{
+    double reading = least(bytes / m->rates[m->n_rates - 1].read_bytes / s, 1);
+    return ops / (reading / memory + (1 - reading) / arithmetic);
+}
+
+/* Attention of many rows finds the keys in the cores' caches. */
+static void scale(ith_machine *m, double memory, double arithmetic)
+{
+    for (int i = 0; i < m->n_products; i++) {
+        ith_machine_product *p = &m->products[i];
+        p->ops = scaled(m, p->ops, 2 * (double)p->tokens / p->ops, weight_bytes(p->layout), memory,
+                        arithmetic);
+    }
+    for (int i = 0; i < m->n_attention; i++) {
+        ith_machine_attention *a = &m->attention[i];
+        bool few = a->rows <= ITH_MACHINE_FEW_ROWS;
+        a->ops = scaled(m, a->ops, 4 * (double)(a->rows * a->head_dim) / a->ops,
+                        few ? bytes_of_key(a->kv, a->head_dim) : 0, memory, arithmetic);
+    }
+    for (int i = 0; i < m->n_rates; i++) {
+        m->rates[i].read_bytes *= memory;
+        m->rates[i].few_bytes *= memory;
+        m->rates[i].integer_ops *= arithmetic;
+        m->rates[i].float_ops *= arithmetic;
+    }
 }
 
 void ith_machine_set_read(ith_machine *m, double read_bytes)
 {
-    double factor = read_bytes / m->rates[m->n_rates - 1].read_bytes;
-
-    for (int i = 0; i < m->n_rates; i++) {
-        m->rates[i].read_bytes *= factor;
-        m->rates[i].few_bytes *= factor;
-    }
-    scale_products(m, factor, true);
-    scale_attention(m, factor, true);
+    scale(m, read_bytes / m->rates[m->n_rates - 1].read_bytes, 1);
 }
 
 void ith_machine_set_integer(ith_machine *m, double integer_ops)
 {
-    double factor = integer_ops / m->rates[m->n_rates - 1].integer_ops;
-
-    for (int i = 0; i < m->n_rates; i++) {
-        m->rates[i].integer_ops *= factor;
-        m->rates[i].float_ops *= factor;
-    }
-    scale_products(m, factor, false);
-    scale_attention(m, factor, false);
+    scale(m, 1, integer_ops / m->rates[m->n_rates - 1].integer_ops);
 }
 
 /* ---- Threads ---- */
@@ -106,10 +119,16 @@ static double slower(const ith_machine *m, double reading, bool integer, double 
 
 /* ---- Kernels ---- */
 
-/* A point of a curve of times, one that rises: n things take s seconds. */
+/* A point of a curve of times: n things take s seconds. */
 typedef struct point {
     double n, s;
 } point;
+
+/* The next point of the curve: more things take no less time, whatever was measured. */
+static point next_point(point before, double n, double s)
+{
+    return (point){n, s > before.s ? s : before.s};
+}
 
 /* Seconds of n things, between two points of the curve or beyond both. */
 static double time_at(point low, point high, double n)
@@ -144,11 +163,6 @@ static double assumed_s(const ith_machine *m, double bytes, double ops, double n
     return reading > computing ? reading : computing;
 }
 
-static double weight_bytes(ith_layout layout)
-{
-    return (double)ith_tile_bytes(layout, 1024) / (1024 * ITH_GROUP * ITH_TILE_ROWS);
-}
-
 bool ith_machine_knows_product(const ith_machine *m, ith_layout layout)
 {
     for (int i = 0; i < m->n_products; i++)
@@ -171,7 +185,7 @@ static double weight_s(const ith_machine *m, ith_layout layout, double tokens)
         if (p->layout != layout || (high.n > 0 && high.n >= tokens))
             continue;
         low = high;
-        high = (point){(double)p->tokens, 2 * (double)p->tokens / p->ops};
+        high = next_point(low, (double)p->tokens, 2 * (double)p->tokens / p->ops);
     }
     return curve_s(low, high, tokens, assumed_s(m, bytes, 2, 1, ITH_ASSUMED_PRODUCTS, integer));
 }
@@ -225,7 +239,7 @@ static double key_s(const ith_machine *m, ith_kv_layout kv, int64_t head_dim, do
         if (a->kv != kv || a->head_dim != known || (high.n > 0 && high.n >= rows))
             continue;
         low = high;
-        high = (point){(double)a->rows, (double)a->rows * ops / a->ops};
+        high = next_point(low, (double)a->rows, (double)a->rows * ops / a->ops);
     }
     return curve_s(low, high, rows,
                    assumed_s(m, key_bytes, ops, 1, ITH_ASSUMED_ATTENTION, integer));

@@ -13,10 +13,10 @@
  *               a number of rows (tokens x query heads of a KV head)
  *
  * Between two numbers of tokens, or rows, the time of a call is interpolated linearly; beyond the
- * largest it grows in proportion. With fewer threads than all, the part of the time in which memory
- * is read grows as what products of one token read falls, or else as bandwidth falls, the rest as
- * the integer rate (of float layouts: the float rate) falls; `rates` has all of them for some
- * numbers of threads. What a file leaves out is assumed: ITH_ASSUMED_* of the rates.
+ * largest it grows in proportion; it never falls. With fewer threads than all, the part of the time
+ * in which memory is read grows as what products of one token read falls, or else as bandwidth
+ * falls, the rest as the integer rate (of float layouts: the float rate) falls; `rates` has all of
+ * them for some numbers of threads. What a file leaves out is assumed: ITH_ASSUMED_* of the rates.
  *
  * Links are described as in LogGP (Alexandrov et al., SPAA 1995): a message of b bytes that is sent
  * with k - 1 others takes alpha + (k - 1) gap + k b / bandwidth.
@@ -45,8 +45,8 @@ enum { ITH_MACHINE_LIST = 256, ITH_MACHINE_TEXT = 160 };
 #define ITH_ASSUMED_LINK_US    20
 #define ITH_ASSUMED_GAP        0.1
 
-/* Attention of so many rows counts as decode's, which waits for memory. */
-enum { ITH_MACHINE_FEW_ROWS = 4 };
+/* Attention of so many rows counts as decode's, which reads the cache from memory. */
+enum { ITH_MACHINE_FEW_ROWS = 16 };
 
 typedef struct ith_machine_rate {
     int threads;
@@ -98,8 +98,9 @@ typedef struct ith_machine {
 /* Local. A machine of which only two rates are known, per second. */
 ith_machine ith_machine_assumed(int cores, double read_bytes, double integer_ops);
 
-/* Local. Sets a rate of all threads, and with it those of fewer threads and of kernels, in
- * proportion: bandwidth those of one token or row, integer_ops those of more. */
+/* Local. Sets a rate of all threads, and with it those of fewer threads, in proportion, and those
+ * of kernels: by bandwidth the part of their time in which they read memory, by integer_ops, which
+ * stands for all arithmetic, the rest. */
 void ith_machine_set_read(ith_machine *machine, double read_bytes);
 void ith_machine_set_integer(ith_machine *machine, double integer_ops);
 

@@ -44,7 +44,7 @@ static ith_status check_keys(const part *p, const char *keys)
         size_t len = strlen(key);
         while (*at != 0 && !(strncmp(at, key, len) == 0 && at[len] == ' '))
             at = strchr(at, ' ') + 1;
-        if (*at == 0 || len == 0)
+        if (*at == 0 || len == 0 || strchr(key, ' ') != NULL)
             return ith_fail(p->err, ITH_E_FORMAT, "%s: %s%s%.40s is not known; expected %s",
                             p->where, p->path, dot(p), key, keys);
     }
@@ -223,7 +223,7 @@ static ith_status read_rates(const part *root, ith_machine *m)
     return ITH_OK;
 }
 
-/* Rates by instruction set: for people, and for plans of programs that use another one. */
+/* Rates by instruction set, which only people read. */
 static ith_status read_levels(const part *root)
 {
     part levels = member(root, "integer_gops");

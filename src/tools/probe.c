@@ -7,6 +7,8 @@
 #include "base/fpenv.h"
 #include "base/mem.h"
 #include "base/progress.h"
+#include "base/testhook.h"
+#include "comm/same.h"
 #include "engine/world.h"
 #include "formats/filereader.h"
 #include "ithaca_tools.h"
@@ -23,7 +25,6 @@
 
 enum {
     POOL_BYTES = 256 << 20, /* of a node; more where its caches are larger */
-    POOL_MOST = 1 << 30,
     FIGURES_MOST = 8 * ITH_MACHINE_LIST,
     COLS = 2048,
     ROWS_LEAST = 3072,
@@ -34,6 +35,7 @@ enum {
 };
 
 static const double DISK_S = 1.5;
+static const int64_t POOL_MOST = INT64_C(4) << 30;
 
 /* How the figures of ranks become one. */
 typedef enum joining { SUM, MOST } joining;
@@ -57,6 +59,8 @@ typedef struct probe {
     json_t *root;
     figure figures[FIGURES_MOST];
     int n_figures;
+    int64_t memory; /* bytes of the node that has the least, before anything is measured */
+    int64_t n_lines;
     bool failed; /* no memory, or too many figures */
 } probe;
 
@@ -71,10 +75,11 @@ static void note(probe *p, json_t *object, const char *key, double value, joinin
     p->figures[p->n_figures++] = (figure){object, key, value, how};
 }
 
+/* Of the nodes that have such a thing at all: a memory node of that number, say. */
 static double total(const probe *p, const double *values, int i)
 {
     const ith_comm *comm = p->comm;
-    double least = INFINITY, most = 0;
+    double least = 0, most = 0;
 
     for (int node = 0; node < comm->n_nodes; node++) {
         double sum = 0;
@@ -83,7 +88,7 @@ static double total(const probe *p, const double *values, int i)
             sum += comm->node_of[r] == node ? x : 0;
             most = x > most ? x : most;
         }
-        least = sum < least ? sum : least;
+        least = sum > 0 && (least == 0 || sum < least) ? sum : least;
     }
     return p->figures[i].how == SUM ? least : most;
 }
@@ -140,6 +145,14 @@ static int next_threads(int n, int all)
     return n < all && 2 * n > all ? all : 2 * n;
 }
 
+/* Collective. A line runs on all ranks or on none. */
+static ith_status all_ready(probe *p, ith_status status, ith_error *err)
+{
+    if (status == ITH_OK && ith_test_hook_fails("line", ++p->n_lines))
+        status = ith_fail(err, ITH_E_MEMORY, "no memory for line %lld", (long long)p->n_lines);
+    return ith_comm_agree(p->comm, status, err);
+}
+
 /* Mean seconds of a run, in the quieter of two measurements if there is time. */
 static double line_s(const probe *p, const ith_kernel_bench *bench, ith_line *l)
 {
@@ -166,7 +179,7 @@ static ith_status probe_decode(probe *p, int n, json_t *row, ith_error *err)
         bench.team = team;
         status = ith_line_product(&bench, ITH_W4, ROWS_LEAST, COLS, 1, &l, err);
     }
-    status = ith_comm_agree(p->comm, status, err);
+    status = all_ready(p, status, err);
     if (status == ITH_OK) {
         double bytes =
             (double)ith_tile_bytes(ITH_W4, COLS / ITH_GROUP) * (double)(l.rows / ITH_TILE_ROWS);
@@ -215,6 +228,15 @@ static void probe_levels(probe *p)
     }
 }
 
+/* Has this rank threads beside memory node number `os` of the machine? */
+static bool runs_beside(const probe *p, int os, int *node)
+{
+    *node = ith_topology_find(p->topology, os);
+    return *node >= 0 && *node < ith_topology_nodes(p->topology) &&
+           ith_range_size(ith_topology_node_threads(p->topology, ith_team_size(p->team), *node)) >
+               0;
+}
+
 /* Each memory node, by the ranks that run beside it. */
 static void probe_memory(probe *p)
 {
@@ -223,10 +245,10 @@ static void probe_memory(probe *p)
 
     json_object_set_new(p->root, "memory", memory);
     json_object_set_new(memory, "nodes", list);
-    json_object_set_new(memory, "bytes", json_integer((json_int_t)ith_mem_available()));
+    json_object_set_new(memory, "bytes", json_integer((json_int_t)p->memory));
     for (int os = 0; os < ITH_MAX_MEMORY_NODES; os++) {
-        int node = ith_topology_find(p->topology, os);
-        bool mine = node >= 0 && node < ith_topology_nodes(p->topology);
+        int node;
+        bool mine = runs_beside(p, os, &node);
         json_t *row;
 
         if (!p->comm->ops->max(p->comm, mine)) /* a barrier too */
@@ -245,15 +267,19 @@ static ith_status probe_barriers(probe *p, ith_error *err)
 {
     int all = ith_team_size(p->team);
 
-    for (int n = 2; n <= all; n = next_threads(n, all)) {
+    ith_status status = ITH_OK;
+
+    for (int n = 2; status == ITH_OK && n <= all; n = next_threads(n, all)) {
         ith_team *team = NULL;
-        ITH_TRY(ith_comm_agree(p->comm, ith_team_open(n, &team, err), err));
-        json_t *row = item(p, "barriers", json_pack("{s:i}", "threads", n));
-        meet(p);
-        note(p, row, "us", 1e6 * ith_probe_barrier(team, p->params->seconds), MOST);
+        status = ith_comm_agree(p->comm, ith_team_open(n, &team, err), err);
+        if (status == ITH_OK) {
+            json_t *row = item(p, "barriers", json_pack("{s:i}", "threads", n));
+            meet(p);
+            note(p, row, "us", 1e6 * ith_probe_barrier(team, p->params->seconds), MOST);
+        }
         ith_team_close(team);
     }
-    return ITH_OK;
+    return status;
 }
 
 /* ---- Kernels ---- */
@@ -265,6 +291,7 @@ static ith_status probe_product(probe *p, ith_layout layout, int64_t tokens, ith
     ith_line l;
     ith_status status = ith_line_product(&p->bench, layout, rows, COLS, tokens, &l, err);
 
+    status = all_ready(p, status, err);
     if (status == ITH_OK) {
         size_t bytes = ith_tile_bytes(layout, COLS / ITH_GROUP) * (size_t)(l.rows / ITH_TILE_ROWS);
         l.per_run = tokens == 1 ? ith_line_copies(&p->bench, bytes) : 1;
@@ -294,12 +321,13 @@ static ith_status probe_products(probe *p, ith_error *err)
  * cache has, which a pass meets again with its next tile. */
 static ith_status probe_rows(probe *p, ith_kv_layout kv, int64_t d, int64_t rows, ith_error *err)
 {
-    bool one = rows <= 16;
+    bool one = rows <= ITH_MACHINE_FEW_ROWS;
     int64_t segments = ith_max(SEGMENTS_LEAST, SEGMENTS_PER_THREAD * ith_team_size(p->team)), fit;
     ith_key_tile tile = {.head_dim = d, .group = one ? rows : 2, .tokens = one ? 1 : rows / 2};
     ith_line l;
     ith_status status = ith_line_attention(&p->bench, kv, &tile, &l, err);
 
+    status = all_ready(p, status, err);
     if (status == ITH_OK) {
         fit = (int64_t)(ith_line_pool(&p->bench) / ith_line_segment_bytes(&l));
         if (!one)
@@ -397,9 +425,10 @@ static ith_status probe_disk(probe *p, ith_error *err)
 static size_t pool_bytes(const probe *p)
 {
     ith_caches caches = ith_topology_caches(p->topology);
-    int64_t far = 4 * caches.l3 * ith_topology_machine_cores(p->topology);
+    int64_t far = 4 * caches.l3 * ith_topology_machine_cores(p->topology),
+            most = ith_clamp(p->memory / 4, POOL_BYTES, POOL_MOST);
     return p->params->buffer > 0 ? (size_t)p->params->buffer
-                                 : (size_t)ith_clamp(far, POOL_BYTES, POOL_MOST);
+                                 : (size_t)ith_clamp(far, POOL_BYTES, most);
 }
 
 static ith_status open_all(probe *p, ith_error *err)
@@ -411,6 +440,7 @@ static ith_status open_all(probe *p, ith_error *err)
     if (threads == 0)
         threads = ith_cores_available() / p->comm->node_size;
     threads = (int)-p->comm->ops->max(p->comm, -threads); /* so that all do the same */
+    p->memory = -p->comm->ops->max(p->comm, -(int64_t)ith_mem_available());
     ITH_TRY(ith_comm_agree(p->comm, ith_topology_open(&p->topology, err), err));
     ITH_TRY(ith_comm_agree(p->comm, ith_team_open(threads < 1 ? 1 : threads, &p->team, err), err));
     ith_team_bind(p->team, p->topology);
@@ -482,8 +512,8 @@ static ith_status measure(probe *p, ith_error *err)
     probe_levels(p);
     ITH_TRY(probe_barriers(p, err));
     ith_topology_interleave(p->topology, p->pool.data, p->pool.bytes);
-    ITH_TRY(ith_comm_agree(p->comm, probe_products(p, err), err));
-    ITH_TRY(ith_comm_agree(p->comm, probe_attention(p, err), err));
+    ITH_TRY(probe_products(p, err));
+    ITH_TRY(probe_attention(p, err));
     ITH_TRY(probe_links(p, err));
     ITH_TRY(probe_disk(p, err));
     ITH_TRY(gather(p, err));
@@ -502,6 +532,20 @@ static ith_status check(const ith_machine_probe_params *params, ith_error *err)
     return ITH_OK;
 }
 
+/* Collective. Launchers can give ranks different command lines. */
+static ith_status check_all(ith_comm *comm, const ith_machine_probe_params *params, ith_error *err)
+{
+    ith_same same = {0};
+    char seconds[40];
+
+    ITH_TRY(ith_comm_agree(comm, check(params, err), err));
+    snprintf(seconds, sizeof seconds, "%g", params->seconds);
+    ith_same_text(&same, "the time of each figure", seconds);
+    ith_same_int(&same, "the buffer", params->buffer);
+    ith_same_text(&same, "the disk", params->disk != NULL ? "measured" : "not measured");
+    return ith_comm_same(comm, &same, err);
+}
+
 ith_status ith_machine_probe(ith_world *world, const ith_machine_probe_params *params, char **json,
                              ith_error *err)
 {
@@ -515,7 +559,7 @@ ith_status ith_machine_probe(ith_world *world, const ith_machine_probe_params *p
     ITH_CHECK(ith_comm_agree_memory(world->comm, p, "the probe", err));
     p->params = params;
     p->comm = world->comm;
-    ITH_CHECK(ith_comm_agree(world->comm, check(params, err), err));
+    ITH_CHECK(check_all(world->comm, params, err));
     ITH_CHECK(open_all(p, err));
     ITH_CHECK(measure(p, err));
     status = ith_machine_of_json(p->root, "the probe", &machine, err);

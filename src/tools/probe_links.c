@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/progress.h"
+#include "tools/simulate.h"
 
 enum { SMALL = 64, FEW = 1, MANY = 17, LARGE = 4 << 20, SMALL_RUNS = 100, LARGE_RUNS = 8 };
 
@@ -142,13 +143,11 @@ static double gather_s(probe *p)
 }
 
 /* Between nodes of one rank decode waits for all-gathers, which cost more than the messages that
- * they consist of: ceil(log2(nodes)), one after another. */
+ * they consist of, one after another. */
 static double gather_alpha_s(probe *p)
 {
-    int steps = 0;
-    while (1 << steps < p->comm->n_nodes)
-        steps++;
-    return gather_s(p) / steps;
+    bool twice;
+    return gather_s(p) / ith_simulate_gather_messages(p->comm->n_nodes, SMALL, &twice);
 }
 
 /* Pairs of neighbours in the node; streams around it. */

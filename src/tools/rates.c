@@ -1,6 +1,7 @@
 /* rates.c - measures the rates of a model's own kernels, from which a prefill is predicted. */
 #include "tools/rates.h"
 
+#include "base/grow.h"
 #include "base/mem.h"
 #include "engine/cost.h"
 #include "model/blocks/block.h"
@@ -10,7 +11,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { PRODUCTS_MAX = 32, POOL_BYTES = 64 << 20 };
+enum { POOL_BYTES = 64 << 20 };
 
 static const double SECONDS = 0.015; /* for each kernel */
 
@@ -26,8 +27,9 @@ struct ith_rates {
     ith_bench_kernels_params params;
     ith_kernel_bench bench; /* only what lines need: team, pool, kernels, seconds */
     void *pool;
-    rated_product products[PRODUCTS_MAX];
+    rated_product *products; /* [n_products] */
     int n_products;
+    size_t room;           /* in the list */
     ith_line keys;         /* the attention kernel */
     int64_t most_segments; /* in the pool */
 };
@@ -57,14 +59,13 @@ static ith_status add_product(ith_rates *r, const ith_matrix *w, double share, i
 
     while (p < r->products + r->n_products && !(alike(p->like, w) && p->line.tokens == at_a_time))
         p++;
-    if (p == r->products + PRODUCTS_MAX)
-        return ith_fail(
-            err, ITH_E_UNSUPPORTED,
-            "the matrices have more than %d shapes and layouts: cannot measure them all",
-            PRODUCTS_MAX);
     if (p == r->products + r->n_products) {
-        r->n_products++;
-        p->like = w;
+        void *list = r->products;
+        if (!ith_grow(&list, &r->room, (size_t)r->n_products + 1, sizeof *r->products))
+            return ith_fail(err, ITH_E_MEMORY, "no memory to measure kernels");
+        r->products = list;
+        p = &r->products[r->n_products++];
+        *p = (rated_product){.like = w};
         ITH_TRY(ith_line_product(&r->bench, w->layout, w->rows, w->cols, at_a_time, &p->line, err));
         p->line.block = ith_linear_block(r->engine->model, w, at_a_time);
     }
@@ -132,6 +133,7 @@ void ith_rates_close(ith_rates *r)
         return;
     for (int i = 0; i < r->n_products; i++)
         ith_line_close(&r->products[i].line);
+    free(r->products);
     ith_line_close(&r->keys);
     ith_mem_free(r->pool);
     free(r);

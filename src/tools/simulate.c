@@ -4,16 +4,16 @@
 #include "engine/cost.h"
 #include "model/traffic.h"
 
+#include <limits.h>
 #include <math.h>
 
-/* In bytes: below, Open MPI gathers by Bruck's algorithm, above in a ring
- * (ompi/mca/coll/tuned/coll_tuned_decision_fixed.c of Open MPI 4.0). */
-static const double BRUCK_MOST = 50000;
-
-/* Of an exchange between nodes, what travels behind attention. */
+/* Of an exchange of slices between nodes, what travels behind attention. */
 static const double HIDDEN = 0.5;
 
-enum { EXCHANGES = 3, GATHERS = 2 }; /* of a block */
+/* Chunks lie on a line if they are off by no more than this, of the mean pass. */
+static const double STRAIGHT = 1e-4;
+
+enum { GATHERS = 2 }; /* of a block */
 
 static double most(double a, double b)
 {
@@ -35,6 +35,7 @@ static void add(ith_sim_time *sum, const ith_sim_time *t, double times)
     sum->barriers += times * t->barriers;
     sum->network += times * t->network;
     sum->waiting += times * t->waiting;
+    sum->sent += times * t->sent;
 }
 
 static int ranks_of(const ith_sim_layout *l)
@@ -129,7 +130,7 @@ static double attention_share(const run *r, double keys)
 static double attention_s(const run *r)
 {
     const ith_sim_model *m = r->model;
-    double s = 0, sum = 0;
+    double s = 0;
     ith_key_tile tile;
 
     if (m->n_keys == 0)
@@ -138,31 +139,36 @@ static double attention_s(const run *r)
                                r->layout->threads);
     for (int i = 0; i < m->n_keys; i++) {
         const ith_sim_keys *k = &m->keys[i];
-        double unseen = (double)r->n *
-                        ((double)(tile.tokens < r->n ? tile.tokens : r->n) - 1 +
-                         (r->n > 1 ? ITH_KV_BLOCK : 0)) /
-                        2,
-               last = (double)(r->depth + r->n), reach = k->window == 0 ? last : (double)k->window,
-               rows =
-                   most(1, (double)tile.group * (double)(tile.tokens < r->n ? tile.tokens : r->n)),
+        double at_once = (double)ith_min(tile.tokens, r->n),
+               unseen = (double)r->n * (at_once - 1 + (r->n > 1 ? ITH_KV_BLOCK : 0)) / 2,
+               reach = k->window == 0 ? (double)(r->depth + r->n) : (double)k->window,
+               rows = most(1, (double)(k->group > 0 ? k->group : tile.group) * at_once),
                ops =
                    (double)k->layers * k->ops * (ith_keys_seen(k->window, r->depth, r->n) + unseen);
 
-        sum = ith_machine_attention_s(r->machine, m->kv, tile.head_dim,
-                                      k->bytes / (double)m->hp->n_kv_heads, rows, ops,
-                                      threads_of_node(r->layout));
-        s += sum * r->layout->ranks_per_node * attention_share(r, reach);
+        s += ith_machine_attention_s(r->machine, m->kv,
+                                     k->head_dim > 0 ? k->head_dim : tile.head_dim, k->bytes, rows,
+                                     ops, threads_of_node(r->layout)) *
+             r->layout->ranks_per_node * attention_share(r, reach);
     }
     return s;
 }
 
+/* Whole heads are shared among the ranks: some may have none. */
 static double states_s(const run *r)
 {
     const ith_sim_model *m = r->model;
     ith_machine_rate rate = ith_machine_rates(r->machine, threads_of_node(r->layout));
-    double computing = m->state_ops * (double)r->n / (ITH_SIM_STATES * rate.float_ops),
-           moving = m->state_bytes / rate.read_bytes;
-    return most(computing, moving) / r->layout->nodes;
+    double s = 0;
+
+    for (int i = 0; i < m->n_states; i++) {
+        const ith_sim_states *of = &m->states[i];
+        double heads = (double)of->heads, share = ceil(heads / ranks_of(r->layout)) / heads,
+               computing = of->ops * (double)r->n / (ITH_SIM_STATES * rate.float_ops),
+               moving = of->bytes / rate.read_bytes;
+        s += (double)of->layers * most(computing, moving) * share * r->layout->ranks_per_node;
+    }
+    return s;
 }
 
 /* ---- Messages ---- */
@@ -184,6 +190,79 @@ static double tree_s(const run *r, double bytes)
     return inside + (r->layout->nodes > 1 ? steps(r->layout->nodes) * message_s(r, bytes) : 0);
 }
 
+/* The algorithms of Open MPI's MPI_Allgatherv, by the number of ranks and the bytes of each, both
+ * below these (ompi/mca/coll/tuned/coll_tuned_decision_fixed.c of Open MPI 4.1). */
+typedef enum gathering {
+    TOLD,      /* rank 0 gathers, and tells all */
+    BRUCK,     /* doubling */
+    RING,      /* from neighbour to neighbour */
+    NEIGHBOURS /* two by two, in half as many steps; of an odd number as in a ring */
+} gathering;
+
+static const struct {
+    int ranks;
+    double bytes;
+    gathering how;
+} gatherings[] = {
+    {8, 256, TOLD},
+    {8, 4096, NEIGHBOURS},
+    {8, 8192, RING},
+    {8, 16384, NEIGHBOURS},
+    {8, 262144, BRUCK},
+    {8, INFINITY, NEIGHBOURS},
+    {16, 1024, TOLD},
+    {16, INFINITY, BRUCK},
+    {32, 128, TOLD},
+    {32, 262144, BRUCK},
+    {32, INFINITY, RING},
+    {64, 256, TOLD},
+    {64, 8192, BRUCK},
+    {64, INFINITY, RING},
+    {128, 256, TOLD},
+    {128, 4096, BRUCK},
+    {128, INFINITY, RING},
+    {256, 1024, BRUCK},
+    {256, 65536, NEIGHBOURS},
+    {256, INFINITY, RING},
+    {512, 1024, BRUCK},
+    {512, INFINITY, RING},
+    {1024, 512, BRUCK},
+    {1024, 1024, TOLD},
+    {1024, 4096, BRUCK},
+    {1024, 1 << 20, NEIGHBOURS},
+    {1024, INFINITY, RING},
+    {INT_MAX, 4096, BRUCK},
+    {INT_MAX, INFINITY, NEIGHBOURS},
+};
+
+static gathering gathering_of(int n, double bytes)
+{
+    size_t i = 0;
+    while (n >= gatherings[i].ranks || bytes >= gatherings[i].bytes)
+        i++;
+    return gatherings[i].how;
+}
+
+double ith_simulate_gather_messages(int n, double bytes, bool *twice)
+{
+    gathering how = gathering_of(n, bytes);
+
+    *twice = n > 2 && how == TOLD;
+    if (n == 2)
+        return 1;
+    switch (how) {
+    case TOLD:
+        return 1 + steps(n);
+    case BRUCK:
+        return steps(n);
+    case RING:
+        break;
+    case NEIGHBOURS:
+        return n % 2 == 0 ? n / 2 : n - 1;
+    }
+    return n - 1;
+}
+
 /* An all-gather of `bytes` in all. */
 static double gather_s(const run *r, double bytes)
 {
@@ -191,17 +270,17 @@ static double gather_s(const run *r, double bytes)
     const ith_machine_link *in = &r->machine->inside, *out = &r->machine->between;
     double others = bytes * (l->nodes - 1) / l->nodes, /* that a node receives */
         board = l->ranks_per_node > 1 ? in->alpha_s + (in->bytes > 0 ? bytes / in->bytes : 0) : 0,
-           wire = out->bytes > 0 ? others / out->bytes : 0;
-    int messages;
+           wire = out->bytes > 0 ? others / out->bytes : 0, messages;
+    bool twice;
 
     if (l->nodes == 1)
         return board;
     if (l->ranks_per_node > 1) {
-        messages = (l->nodes - 1 + l->ranks_per_node - 1) / l->ranks_per_node;
+        messages = ceil((double)(l->nodes - 1) / l->ranks_per_node);
         return 2 * board + out->alpha_s + (messages - 1) * out->gap_s + wire;
     }
-    messages = bytes < BRUCK_MOST || l->nodes == 2 ? steps(l->nodes) : l->nodes - 1;
-    return messages * out->alpha_s + wire;
+    messages = ith_simulate_gather_messages(l->nodes, bytes / l->nodes, &twice);
+    return messages * out->alpha_s + (twice ? 2 : 1) * wire;
 }
 
 static ith_wire wire_of(const run *r)
@@ -243,20 +322,24 @@ static double rows_network_s(const run *r)
     return gathers * gather_s(r, gathered_bytes(r) / gathers) + group;
 }
 
-/* Blocks that send by tokens: those with keys, and those with states, which send likewise. */
-static double tokens_network_s(const run *r)
+/* Of what a rank sends in an all-to-all, what leaves its node. */
+static double outside_of(const ith_sim_layout *l)
+{
+    double ranks = ranks_of(l);
+    return (ranks - l->ranks_per_node) / (ranks - 1);
+}
+
+static double tokens_network_s(const run *r, double sent)
 {
     ith_wire wire = wire_of(r);
     const ith_sim_layout *l = r->layout;
     const ith_machine_link *in = &r->machine->inside, *out = &r->machine->between;
-    double ranks = ranks_of(l), sent = (double)ith_traffic_ulysses(&wire, r->depth, r->n),
-           outside = (ranks - l->ranks_per_node) / (ranks - 1),
-           exchanges = EXCHANGES * (double)r->model->hp->n_layers, s = 0;
-    bool hides = l->mesh->heads >= 2 && l->mesh->context == 1;
+    double outside = outside_of(l), exchanges = (double)r->model->exchanges, s = 0;
 
     if (l->nodes > 1) {
-        s += exchanges * (out->alpha_s + (ranks - l->ranks_per_node - 1) * out->gap_s);
-        s += (hides ? 1 - HIDDEN : 1) * sent * outside * l->ranks_per_node /
+        double sliced = (double)ith_traffic_sliced(&wire, l->head_slices, r->depth, r->n);
+        s += exchanges * (out->alpha_s + (ranks_of(l) - l->ranks_per_node - 1) * out->gap_s);
+        s += (sent - HIDDEN * sliced) * outside * l->ranks_per_node /
              (out->bytes > 0 ? out->bytes : INFINITY);
     }
     if (l->ranks_per_node > 1) {
@@ -275,13 +358,16 @@ static double barriers_s(const run *r)
            ith_machine_barrier_s(r->machine, r->layout->threads);
 }
 
-/* What fetching takes longer than the rest of the pass. */
-static double waiting_s(const run *r, double seconds, double gathered, double read)
+/* What fetching takes longer than the rest of the pass. A node's link carries what its ranks send
+ * too. */
+static double waiting_s(const run *r, const ith_sim_time *t, double gathered, double read)
 {
     const ith_machine *m = r->machine;
-    double network = gathered > 0 && m->between.bytes > 0 ? gathered / m->between.bytes : 0,
+    const ith_sim_layout *l = r->layout;
+    double carried = gathered > 0 ? gathered + t->sent * outside_of(l) * l->ranks_per_node : 0,
+           network = carried > 0 && m->between.bytes > 0 ? carried / m->between.bytes : 0,
            disk = read > 0 && m->disk_bytes > 0 ? read / m->disk_bytes : 0;
-    return most(0, most(network, disk) - seconds);
+    return most(0, most(network, disk) - ith_sim_seconds(t));
 }
 
 static ith_sim_time pass_time(const run *r)
@@ -294,8 +380,12 @@ static ith_sim_time pass_time(const run *r)
                                 (ITH_SIM_ACTIVATIONS * read),
                       .barriers = barriers_s(r)};
 
-    if (ranks_of(r->layout) > 1)
-        t.network = r->by_rows ? rows_network_s(r) : tokens_network_s(r);
+    if (ranks_of(r->layout) > 1) {
+        ith_wire wire = wire_of(r);
+        t.sent = (double)(r->by_rows ? ith_traffic_rows(&wire, r->n)
+                                     : ith_traffic_ulysses(&wire, r->depth, r->n));
+        t.network = r->by_rows ? rows_network_s(r) : tokens_network_s(r, t.sent);
+    }
     return t;
 }
 
@@ -306,25 +396,67 @@ ith_sim_time ith_simulate_pass(const ith_sim_model *model, const ith_machine *ma
     ith_sim_time t = pass_time(&r);
 
     /* By rows a node reads the rows that it holds. */
-    t.waiting = waiting_s(&r, ith_sim_seconds(&t), r.by_rows ? 0 : layout->gathered, layout->read);
+    t.waiting = waiting_s(&r, &t, r.by_rows ? 0 : layout->gathered, layout->read);
     return t;
+}
+
+/* A prompt's whole chunks. */
+typedef struct prompt {
+    const ith_sim_model *model;
+    const ith_machine *machine;
+    const ith_sim_layout *layout;
+    int64_t from;
+    double off; /* seconds that a chunk on a line may be off */
+} prompt;
+
+static ith_sim_time chunk_of(const prompt *p, int64_t i)
+{
+    int64_t n = p->layout->chunk;
+    return ith_simulate_pass(p->model, p->machine, p->layout, p->from + i * n, n);
+}
+
+/* Chunks [first, first + n): all of them, or if they lie on a line as many of the first as of the
+ * last. Else each half by itself. */
+static void add_chunks(const prompt *p, int64_t first, int64_t n, ith_sim_time *sum)
+{
+    ith_sim_time begin, middle, end;
+    double line;
+
+    if (n <= ITH_SIM_CHUNKS) {
+        for (int64_t i = first; i < first + n; i++) {
+            begin = chunk_of(p, i);
+            add(sum, &begin, 1);
+        }
+        return;
+    }
+    begin = chunk_of(p, first);
+    middle = chunk_of(p, first + n / 2);
+    end = chunk_of(p, first + n - 1);
+    line = ith_sim_seconds(&begin) +
+           (ith_sim_seconds(&end) - ith_sim_seconds(&begin)) * (double)(n / 2) / (double)(n - 1);
+    if (fabs(ith_sim_seconds(&middle) - line) <= p->off) {
+        add(sum, &begin, (double)n / 2);
+        add(sum, &end, (double)n / 2);
+    } else {
+        add_chunks(p, first, n / 2, sum);
+        add_chunks(p, first + n / 2, n - n / 2, sum);
+    }
 }
 
 ith_sim_time ith_simulate_prompt(const ith_sim_model *model, const ith_machine *machine,
                                  const ith_sim_layout *layout, int64_t from, int64_t to)
 {
-    int64_t chunks = (to - from) / layout->chunk, rest = (to - from) % layout->chunk,
-            shown = chunks < ITH_SIM_CHUNKS ? chunks : ITH_SIM_CHUNKS;
-    ith_sim_time sum = {0};
+    prompt p = {.model = model, .machine = machine, .layout = layout, .from = from};
+    int64_t chunks = (to - from) / layout->chunk, rest = (to - from) % layout->chunk;
+    ith_sim_time sum = {0}, t;
 
-    for (int64_t i = 0; i < shown; i++) {
-        /* The middle of a part of the chunks, less half a chunk. */
-        int64_t depth = from + ((2 * i + 1) * chunks - shown) * layout->chunk / (2 * shown);
-        ith_sim_time t = ith_simulate_pass(model, machine, layout, depth, layout->chunk);
-        add(&sum, &t, (double)chunks / (double)shown);
+    if (chunks > ITH_SIM_CHUNKS) {
+        ith_sim_time first = chunk_of(&p, 0), last = chunk_of(&p, chunks - 1);
+        p.off = STRAIGHT * (ith_sim_seconds(&first) + ith_sim_seconds(&last)) / 2;
     }
+    add_chunks(&p, 0, chunks, &sum);
     if (rest > 0) {
-        ith_sim_time t = ith_simulate_pass(model, machine, layout, to - rest, rest);
+        t = ith_simulate_pass(model, machine, layout, to - rest, rest);
         add(&sum, &t, 1);
     }
     return sum;
@@ -355,26 +487,11 @@ ith_sim_time ith_simulate_token(const ith_sim_model *model, const ith_machine *m
     add(&t, &logits, 1);
     if (ranks_of(layout) > 1)
         t.network += ITH_SIM_AGREEMENTS * tree_s(&r, 8) + ITH_SIM_BROADCASTS * tree_s(&r, 8);
-    t.waiting = waiting_s(&r, ith_sim_seconds(&t), 0, layout->read_token);
+    t.waiting = waiting_s(&r, &t, 0, layout->read_token);
     return t;
 }
 
 /* ---- Counts ---- */
-
-int64_t ith_simulate_sent(const ith_sim_model *model, const ith_sim_layout *layout, int64_t from,
-                          int64_t to)
-{
-    ith_wire wire = {
-        .hp = model->hp, .kv = model->kv, .quantized = model->quantized, .mesh = layout->mesh};
-    int64_t sent = 0;
-
-    for (int64_t n; from < to; from += n) {
-        n = ith_min(to - from, layout->chunk);
-        sent += n <= layout->rows_tokens ? ith_traffic_rows(&wire, n)
-                                         : ith_traffic_ulysses(&wire, from, n);
-    }
-    return sent;
-}
 
 int64_t ith_simulate_gathers(const ith_sim_model *model)
 {

@@ -12,28 +12,29 @@
  *               as any other, and those that no token chooses are not read
  *   attention   each layer's queries with the keys that they see, a tile of rows at a time, and
  *               half a tile and half a block of keys more, which are masked
- *   states      recurrent states: each token's operations on all of them, shared evenly by the
- *               ranks, or reading and writing them once, whichever takes longer
+ *   states      recurrent states: each token's operations on those of the rank that has the most
+ *               heads, or reading and writing them once, whichever takes longer
  *   memory      activations that kernels hand on to each other through memory
  *   barriers    ITH_SIM_BARRIERS for each block, of the threads of a rank
  *   network     what ranks send. The bytes are those of model/traffic.h, the messages:
  *                 by rows    two all-gathers for each block. Inside a node by a board in shared
  *                            memory; between nodes of several ranks one message for each pair of
- *                            nodes, at the same time; between nodes of one rank as Open MPI does:
- *                            Bruck's algorithm below 50,000 bytes in all, a ring above
- *                 by tokens  three all-to-alls for each block that sends, pairwise. Between nodes,
- *                            half of their bytes travel behind attention where a rank has two KV
- *                            heads or more (bench/notes/exchange.md)
+ *                            nodes, at the same time; between nodes of one rank as Open MPI does
+ *                            (ith_simulate_gather_messages)
+ *                 by tokens  three all-to-alls for each block with keys, two for each with
+ *                            recurrent states, pairwise. Between nodes, half of the bytes of
+ *                            heads that are cut into slices travel behind attention: the least
+ *                            that was measured (bench/notes/exchange.md)
  *                 a token    ITH_SIM_AGREEMENTS small all-reduces and ITH_SIM_BROADCASTS small
  *                            broadcasts, each log2(ranks) messages deep, and the logits' way to
  *                            rank 0
  *   waiting     for weights that other nodes or the disk hold, as far as the pass is over sooner:
- *               they are fetched beside it
+ *               they are fetched beside it, over the link that carries what ranks exchange too
  *
  * Not simulated: nodes that are unlike or shared with others, ranks that wait for each other
  * because their speed varies, tiles that do not divide evenly among threads, congestion of the
- * network, the first touch of memory, speculation, and sampling. So figures are those of a quiet
- * cluster.
+ * network, other exchanges than the usual one (--exchange), the first touch of memory,
+ * speculation, and sampling. So figures are those of a quiet cluster.
  */
 #ifndef ITH_TOOLS_SIMULATE_H
 #define ITH_TOOLS_SIMULATE_H
@@ -64,9 +65,7 @@ enum {
      * engine/session.c agrees on the ids, tells their number and them, and agrees on the room;
      * engine/pass_check.c agrees on the pass. */
     ITH_SIM_AGREEMENTS = 4,
-    ITH_SIM_BROADCASTS = 3,
-
-    ITH_SIM_LIST = 64
+    ITH_SIM_BROADCASTS = 3
 };
 
 /* Matrices that are alike. */
@@ -79,26 +78,34 @@ typedef struct ith_sim_product {
 
 /* Layers that are alike in attention. */
 typedef struct ith_sim_keys {
-    int64_t layers, window; /* 0: tokens see all keys */
-    double ops;             /* of a token and a key, in each layer */
-    double bytes;           /* of a token in the cache, in each layer, over all ranks */
+    int64_t layers, window;  /* 0: tokens see all keys */
+    int64_t head_dim, group; /* query heads of a KV head; 0: those of the model's tile */
+    double ops;              /* of a token and a key, in each layer */
+    double bytes;            /* of a token and a KV head in the cache */
 } ith_sim_keys;
+
+/* Layers that are alike in recurrent states. */
+typedef struct ith_sim_states {
+    int64_t layers, heads;
+    double ops;   /* of a token, over all heads of a layer */
+    double bytes; /* of these, read and written */
+} ith_sim_states;
 
 /* What a run needs to know of a model; sim_model.h makes it of one. */
 typedef struct ith_sim_model {
     const ith_hparams *hp;
     ith_kv_layout kv;
     bool quantized;
-    ith_sim_product products[ITH_SIM_LIST]; /* of the layers */
+    ith_sim_product *products; /* [n_products] of the layers */
     int n_products;
     ith_sim_product output; /* the vocabulary's, one */
-    ith_sim_keys keys[ITH_SIM_LIST];
+    ith_sim_keys *keys;     /* [n_keys] */
     int n_keys;
+    ith_sim_states *states; /* [n_states] */
+    int n_states;
     int64_t blocks;          /* of all layers */
+    int64_t exchanges;       /* all-to-alls of a pass by tokens */
     double activation_bytes; /* of a token in all layers */
-    double state_ops;        /* of a token in the recurrent states of all layers */
-    double state_bytes;      /* of these, read and written */
-    int64_t weight_bytes;
 } ith_sim_model;
 
 /* How ranks share the work. Every node has as many ranks, every rank as many threads. */
@@ -107,15 +114,18 @@ typedef struct ith_sim_layout {
     const ith_mesh *mesh;
     int64_t ctx, chunk;
     int64_t rows_tokens; /* passes of up to so many tokens run by rows (ith_session_limits) */
+    int head_slices;     /* wanted; 0: as many as pay */
 
     /* Bytes of weights that a node fetches: in a pass of a prompt from other nodes, from its disk,
      * and from its disk for a token of the answer. */
     double gathered, read, read_token;
 } ith_sim_layout;
 
-/* Seconds of a pass, or of several, by what they are spent on. */
+/* Seconds of a pass, or of several, by what they are spent on; and the bytes that rank mesh->rank
+ * sends in the layers, as model/traffic.h counts them. */
 typedef struct ith_sim_time {
     double products, attention, states, memory, barriers, network, waiting;
+    double sent;
 } ith_sim_time;
 
 double ith_sim_seconds(const ith_sim_time *time);
@@ -125,9 +135,11 @@ double ith_sim_seconds(const ith_sim_time *time);
 ith_sim_time ith_simulate_pass(const ith_sim_model *model, const ith_machine *machine,
                                const ith_sim_layout *layout, int64_t depth, int64_t n);
 
-/* Tokens [from, to) of a prompt, in chunks that begin at `from`, without logits. Of more than
- * ITH_SIM_CHUNKS chunks so many are simulated, evenly spread. */
-enum { ITH_SIM_CHUNKS = 128 };
+/* Tokens [from, to) of a prompt, in chunks that begin at `from`, without logits. Most of what
+ * passes take grows in proportion to their depth, or stays: of more than ITH_SIM_CHUNKS chunks
+ * those are summed in closed form whose first, middle and last one lie on a line, within 1/10,000
+ * of the mean pass. */
+enum { ITH_SIM_CHUNKS = 16 };
 ith_sim_time ith_simulate_prompt(const ith_sim_model *model, const ith_machine *machine,
                                  const ith_sim_layout *layout, int64_t from, int64_t to);
 
@@ -139,10 +151,9 @@ ith_sim_time ith_simulate_logits(const ith_sim_model *model, const ith_machine *
 ith_sim_time ith_simulate_token(const ith_sim_model *model, const ith_machine *machine,
                                 const ith_sim_layout *layout, int64_t depth);
 
-/* Bytes that rank mesh->rank sends in the passes of tokens [from, to), as model/traffic.h counts
- * them. */
-int64_t ith_simulate_sent(const ith_sim_model *model, const ith_sim_layout *layout, int64_t from,
-                          int64_t to);
+/* Messages, one after another, of an all-gather of `bytes` from each of n ranks, as Open MPI 4.1
+ * and later do it: n of 2 or more. Some of its algorithms send the whole twice: *twice. */
+double ith_simulate_gather_messages(int n, double bytes, bool *twice);
 
 /* All-gathers of a token of the answer, and all small collectives. */
 int64_t ith_simulate_gathers(const ith_sim_model *model);

@@ -48,15 +48,19 @@ done
 expect "a copy" 0 python3 -c "
 import json
 m = json.load(open('$xeon'))
-def put(name, **change):
-    json.dump({**m, **change}, open('$work/' + name + '.json', 'w'))
+def put(_file, **change):
+    json.dump({**m, **change}, open('$work/' + _file + '.json', 'w'))
 put('same')
 put('version', schema='ithaca-machine/9')
 put('unknown', gpus=8)
+put('lines', name='x\\nrm -rf ~')
+put('long', name='x' * 400)
 put('rates', rates=[{**m['rates'][0], 'read_gbps': -3}] + m['rates'][1:])
 put('cores', cpu={**m['cpu'], 'cores': 'many'})
 put('layout', products=[{'layout': 'w5', 'tokens': 1, 'gops': 1}])
 put('link', links={'between': {'alpha_us': 1, 'gap_us': 1, 'gbps': 0}})
+put('tiny', memory={'bytes': 1})
+put('two', memory={'bytes': 1 << 40, 'nodes': [{'cores': 16, 'read_gbps': 80}] * 2}, disk={'read_gbps': 10})
 "
 expect "the same file" 0 plan --machine "$work/same.json"
 [[ -z $python ]] || expect "schema: the same file" 0 schema "$work/same.json"
@@ -67,6 +71,8 @@ while read -r name says; do
 done <<'END'
 version schema should be
 unknown gpus is not known
+lines name should be a short text without control characters
+long name should be a short text without control characters
 rates rates\[0\].read_gbps should be
 cores cpu.cores should be
 layout products\[0\].layout should be
@@ -95,6 +101,43 @@ cp "$out" "$work/slow.json"
 expect "a fast one" 0 plan --machine $xeon --nodes 8 --network-gbps 25 --latency-us 2 --json
 same "a faster network is faster" True "$(field "$out" "j['plans'][3]['decode_tps'] > 2 * json.load(open('$work/slow.json'))['plans'][3]['decode_tps'] and j['network_gbps'] == 25 and j['latency_us'] == 2")"
 
+# The memory of the machine that is planned for, not of this one.
+expect "hardly any memory" 0 plan --machine "$work/tiny.json" --json
+same "hardly any memory: nothing fits" "False none" "$(field "$out" "str(j['plans'][0]['fits']) + ' ' + j['plans'][0]['distribution']")"
+expect "unknown memory" 0 plan --machine $xeon --json
+same "unknown memory: said so" True "$(field "$out" "'the memory of a node, as this machine\'s' in j['plans'][0]['assumed']")"
+expect "memory that is given" 0 plan --machine $xeon --mem 8GiB --json
+same "memory that is given: nothing is assumed" False "$(field "$out" "any('memory' in a for a in j['plans'][0]['assumed'])")"
+expect "ranks for two memory nodes" 0 plan --machine "$work/two.json" --ranks-per-node 4 --json
+same "ranks for two memory nodes: a copy for each" True "$(field "$out" "j['plans'][0]['memory']['node_weights_bytes'] == 2 * j['plans'][0]['weight_bytes'] and j['plans'][0]['fits']")"
+expect "ranks that do not divide" 0 plan --machine "$work/two.json" --ranks-per-node 3 --json
+same "ranks that do not divide: one copy" True "$(field "$out" "j['plans'][0]['memory']['node_weights_bytes'] == j['plans'][0]['weight_bytes']")"
+expect "no room for two copies" 0 "$ITHACA" plan synthetic:qwen3-8b:q4_0 --ctx 4096 --mem 4GiB --ranks-per-node 2 --machine "$work/two.json" --json
+same "no room for two copies: one" True "$(field "$out" "j['plans'][0]['memory']['node_weights_bytes'] == j['plans'][0]['weight_bytes'] and j['plans'][0]['fits']")"
+
+# A distribution that is asked for may be more than there is room for.
+expect "replicated, but too large" 0 "$ITHACA" plan synthetic:qwen3-32b:bf16 --machine $xeon --mem 4GiB --distribution replicated --ctx 8192 --json
+same "replicated, but too large: does not fit" True "$(field "$out" "j['smallest'] is None and not any(p['fits'] for p in j['plans']) and '; that is ' in j['plans'][0]['why']")"
+expect "replicated, but too large: no script" 1 "$ITHACA" plan synthetic:qwen3-32b:bf16 --machine $xeon --mem 4GiB --distribution replicated --ctx 8192 --sbatch "$work/none.sbatch"
+
+# Weights that are streamed come from the disk and, other nodes' rows, through the network.
+expect "streamed over nodes" 0 "$ITHACA" plan synthetic:qwen3-32b:bf16 --machine "$work/two.json" --mem 4GiB --nodes 4 --ctx 4096 --network-gbps 0.1 --json
+same "streamed over nodes: waits for the network" True "$(field "$out" "(lambda p: p['distribution'] == 'streamed' and p['prefill_s'] >= 30e9 * 3 / 4 / 0.1e9 * 4096 / p['chunk'])(j['plans'][-1])")"
+
+expect "loading from an unknown disk" 0 plan --machine $xeon --json
+same "loading from an unknown disk: said so" True "$(field "$out" "'the time to load, as none' in j['plans'][0]['assumed'] and j['plans'][0]['load_s'] is None")"
+expect "a script, and an unknown disk" 0 "$ITHACA" plan synthetic:llama-3.1-70b:q8_0 --machine $xeon --mem 200GiB --nodes 1 --ctx 4096 --answer 2000 --sbatch "$work/slow.sbatch"
+expect "a script, and a known disk" 0 "$ITHACA" plan synthetic:llama-3.1-70b:q8_0 --machine "$work/two.json" --mem 200GiB --nodes 1 --ctx 4096 --answer 2000 --sbatch "$work/fast.sbatch"
+minutes() { sed -n 's/^#SBATCH --time=//p' "$1"; }
+same "a script, and an unknown disk: has time for a slow one" yes "$( (($(minutes "$work/slow.sbatch") >= $(minutes "$work/fast.sbatch") + 5)) && echo yes)"
+
+expect "a mesh is for that many nodes" 0 plan --machine $xeon --mesh 4x2 --nodes 8 --json
+same "a mesh is for that many nodes: one row" "[8]" "$(field "$out" "[p['nodes'] for p in j['plans']]")"
+for option in --latency-us --price --watts; do
+    expect "$option 0 is refused" 2 plan --machine $xeon $option 0
+    matches "$option 0: by name" "$err" "$option takes a number from"
+done
+
 # 34 GB of weights in 12 GiB of memory.
 expect "nodes of little memory" 0 "$ITHACA" plan synthetic:qwen3-32b:bf16 --machine $xeon --mem 12GiB --nodes 16 --ctx 8192 --json
 same "the smallest that fits lies between two rows" True "$(field "$out" "[p['nodes'] for p in j['plans'] if not p['fits']] == [1, 2] and j['smallest'] in (3, 4)")"
@@ -108,8 +151,11 @@ expect "1,024 nodes" 0 "$ITHACA" plan synthetic:qwen3-8b:q4_0 --machine $xeon --
 same "1,024 nodes: eleven rows, sooner with more" True "$(field "$out" "[p['nodes'] for p in j['plans']] == [2 ** i for i in range(11)] and all(a['prefill_s'] > b['prefill_s'] for a, b in zip(j['plans'], j['plans'][1:]))")"
 same "1,024 nodes: collectives of a token" True "$(field "$out" "[p['decode']['collectives'] for p in j['plans']] == [0] + 10 * [4 * 36 + 8]")"
 
+expect "134 million tokens on many nodes" 0 "$ITHACA" plan synthetic:qwen3-8b:q4_0 --machine $xeon --ctx 134217728 --mem 20TB --nodes 16 --json
+same "134 million tokens: ranks that share heads take less each" True "$(field "$out" "all(a['prefill_s'] > b['prefill_s'] for a, b in zip(j['plans'], j['plans'][1:]))")"
+
 # Plans beside the runs that bench/notes and bench/plan.md record.
-expect "plans beside runs: the median error is 10% at most, the largest 40%" 0 python3 bench/plan_check.py --ithaca "$ITHACA" --most 0.10,0.40
+expect "plans beside runs: the median error is 10% at most, the largest 25%" 0 python3 bench/plan_check.py --ithaca "$ITHACA" --most 0.10,0.25
 
 # ---- Scripts ----
 

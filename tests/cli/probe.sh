@@ -21,7 +21,7 @@ probed() {
     fi
     expect "$1: a plan reads it" 0 "$ITHACA" plan synthetic:qwen3-0.6b:q4_0 --ctx 4096 --nodes 2 --machine "$2" --json
     same "$1: times, and nothing is assumed that was there to measure" "True True" \
-        "$(field "$out" "all(p['prefill_s'] > 0 and p['decode_tps'] > 0 for p in j['plans'])") $(field "$out" "set(j['plans'][-1]['assumed']) <= {'links between nodes', 'how long threads wait for each other'}")"
+        "$(field "$out" "all(p['prefill_s'] > 0 and p['decode_tps'] > 0 for p in j['plans'])") $(field "$out" "set(j['plans'][-1]['assumed']) <= {'links between nodes', 'how long threads wait for each other', 'the time to load, as none'}")"
 }
 
 head -c 40000000 /dev/zero >"$work/disk"
@@ -47,7 +47,26 @@ same "three ranks: the smaller node's core, both links" "1 [1] True True" \
 
 # Without a file, a plan measures the machine itself.
 expect "a plan of this machine" 0 "$ITHACA" plan synthetic:qwen3-0.6b:q4_0 --ctx 4096 --json
-same "a plan of this machine: nothing is assumed" "[[]] True" "$(field "$out" "[p['assumed'] for p in j['plans'][:1]], j['plans'][0]['prefill_s'] > 0" | tr -d '()' | sed 's/, / /')"
+same "a plan of this machine: nothing is assumed but its disk" True "$(field "$out" "j['plans'][0]['assumed'] == ['the time to load, as none'] and j['plans'][0]['prefill_s'] > 0")"
+
+# A rank has no memory for a kernel: a product, attention. All end, and say which rank it was.
+two=(mpirun --oversubscribe --bind-to none -n 2)
+products=$(field "$work/two.json" "len(j['products'])")
+for line in 1 2 $((products + 2)); do
+    ITHACA_TEST_HOOK="line $line FAIL 1" expect "rank 1 fails at line $line" 1 timeout 120 "${two[@]}" "$ITHACA" "${quick[@]}"
+    matches "rank 1 fails at line $line: said" "$err" "rank 1: no memory for line $line"
+done
+
+# Memory nodes: those that no thread runs beside are left out, and so are those that a node lacks.
+export ITHACA_TOPOLOGY=tests/topologies/qemu-2-nodes.xml
+expect "two memory nodes, one thread" 0 "$ITHACA" "${quick[@]}" --json
+same "two memory nodes, one thread: beside one" 1 "$(field "$out" "len(j['memory']['nodes'])")"
+expect "two memory nodes, two threads" 0 "$ITHACA" "${quick[@]}" --threads 2 --json
+same "two memory nodes, two threads: beside both" 2 "$(field "$out" "len(j['memory']['nodes'])")"
+unset ITHACA_TOPOLOGY
+ITHACA_RANKS_PER_NODE=1 expect "memory nodes of one node alone" 0 "${two[@]::5}" 1 env ITHACA_TOPOLOGY=tests/topologies/qemu-2-nodes.xml \
+    "$ITHACA" "${quick[@]}" --threads 2 --json : -n 1 "$ITHACA" "${quick[@]}" --threads 2 --json
+same "memory nodes of one node alone: as that node has them" 2 "$(field "$out" "len(j['memory']['nodes'])")"
 
 expect "no such disk" 1 "$ITHACA" "${quick[@]}" --disk "$work/none"
 expect "a disk of nothing" 1 "$ITHACA" "${quick[@]}" --disk "$work/err"

@@ -1,13 +1,14 @@
 /* RANKS: 1 2 3 4
  *
  * test_plan.c - a plan says what the engine takes: mesh, and weights, workspace and cache of the
- * needle model within 5%.
+ * needle model within 5%, and so with what ranks send; what they tell each other for a token.
  */
 #include "tests/needle.h"
 
 #include "base/json.h"
 #include "base/mem.h"
 #include "engine/session.h"
+#include "tools/ranks.h"
 #include "tools/simulate.h"
 
 #include <stdlib.h>
@@ -65,16 +66,48 @@ static json_t *plan(const ith_engine_params *engine)
     return root;
 }
 
+static int64_t n_reductions;
+static const ith_comm_ops *real_ops;
+
+static int64_t counted_max(ith_comm *comm, int64_t value)
+{
+    n_reductions++;
+    return real_ops->max(comm, value);
+}
+
+/* A prompt of the whole context. */
+static void prefilled(ith_session *session, const json_t *prefill)
+{
+    const ith_comm *comm = world->comm;
+    int32_t prompt[CTX];
+    int64_t before;
+    ith_error err;
+
+    for (int i = 0; i < CTX; i++)
+        prompt[i] = ids[(size_t)i % n_ids];
+    must(ith_session_truncate(session, 0, &err) == ITH_OK, "truncate", &err);
+    before = ith_bench_ranks_sent(comm);
+    must_prefill(session, prompt, CTX);
+    if (comm->size > 1 && comm->rank == 0 && session->engine->mesh.context == 1)
+        near("bytes of a prompt", of(prefill, "sent_bytes"),
+             (double)(ith_bench_ranks_sent(comm) - before));
+}
+
 /* A token that is decoded: all-gathers and bytes of rank 0 as planned. */
 static void decoded(ith_session *session, const json_t *decode)
 {
-    const ith_comm *comm = world->comm;
+    ith_comm *comm = world->comm;
+    ith_comm_ops counting = *comm->ops;
     ith_comm_stats before = comm->stats;
     ith_error err;
     int64_t sent;
 
     must(ith_session_truncate(session, CTX - 1, &err) == ITH_OK, "truncate", &err);
+    real_ops = comm->ops;
+    counting.max = counted_max;
+    comm->ops = &counting;
     must(ith_session_decode(session, 7, &err) == ITH_OK, "decode", &err);
+    comm->ops = real_ops;
     sent = comm->stats.allgather_sent - before.allgather_sent + comm->stats.message_sent -
            before.message_sent;
     if (comm->size == 1)
@@ -84,6 +117,7 @@ static void decoded(ith_session *session, const json_t *decode)
     /* Choosing the token, which is not done here, is one broadcast more. */
     must(comm->stats.bcast_calls - before.bcast_calls == ITH_SIM_BROADCASTS - 1,
          "broadcasts of a token", NULL);
+    must(n_reductions == ITH_SIM_AGREEMENTS - 1, "agreements of a token", NULL);
     if (ith_world_rank(world) == 0 && session->engine->mesh.context == 1)
         must(sent == (int64_t)of(decode, "sent_bytes"), "bytes of a token", NULL);
 }
@@ -122,6 +156,7 @@ int main(void)
     must(strncmp(json_string_value(json_object_get(planned, "distribution")),
                  ith_engine_get_info(engine)->distribution, 8) == 0,
          "distribution", NULL);
+    prefilled(session, json_object_get(planned, "prefill"));
     decoded(session, json_object_get(planned, "decode"));
     must(of(planned, "prefill_s") > 0 && of(planned, "decode_tps") > 0, "times", NULL);
     if (ith_world_rank(world) == 0)

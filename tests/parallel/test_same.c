@@ -6,6 +6,7 @@
 
 #include "comm/same.h"
 #include "engine/world.h"
+#include "ithaca_tools.h"
 
 static int last(void)
 {
@@ -55,6 +56,26 @@ static void long_values(void)
     must(ith_world_same(world, &name, &value, 1, &err) == ITH_OK, "long, the same", &err);
     text[sizeof text - 2] = is_last() ? 'y' : 'x';
     must_differ(ith_world_same(world, &name, &value, 1, &err), &err, "something else than rank 0");
+}
+
+/* ---- Parameters of a probe: each would have ranks wait for each other at different places ---- */
+
+static void probes(void)
+{
+    const ith_machine_probe_params other = {
+        .threads = 1, .seconds = is_last() ? 0.01 : 0, .buffer = 1 << 20};
+    const ith_machine_probe_params larger = {.threads = 1, .buffer = is_last() ? 2 << 20 : 1 << 20};
+    const ith_machine_probe_params disk = {
+        .threads = 1, .buffer = 1 << 20, .disk = is_last() ? "here" : NULL};
+    ith_error err = {0};
+    char *json;
+
+    must_differ(ith_machine_probe(world, &other, &json, &err), &err,
+                "the time of each figure is 0.01, and 0 on rank 0");
+    must_differ(ith_machine_probe(world, &larger, &json, &err), &err,
+                "the buffer is 2097152, and 1048576 on rank 0");
+    must_differ(ith_machine_probe(world, &disk, &json, &err), &err,
+                "the disk is measured, and not measured on rank 0");
 }
 
 /* ---- Parameters of an engine ---- */
@@ -196,6 +217,7 @@ int main(void)
         return 1;
     lists_of_other_lengths();
     long_values();
+    probes();
     parameters();
     threads();
     engine = must_open(&params);

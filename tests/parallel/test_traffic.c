@@ -12,6 +12,7 @@
 #include "engine/cost.h"
 #include "engine/session.h"
 #include "model/traffic.h"
+#include "tools/sim_model.h"
 
 static int64_t sent(void)
 {
@@ -147,6 +148,39 @@ static void check_costs(const ith_engine *e)
     must(ops == 2 * 2 * (2 * 48 + 4), "bytes of a key that only some layers see", NULL);
 }
 
+static int64_t exchanges(void)
+{
+    ith_traffic t = ith_world_traffic(world);
+    int64_t calls = 0;
+    for (int i = 0; i <= ITH_EXCHANGE_NODE; i++)
+        calls += t.exchange[i].calls;
+    return calls;
+}
+
+/* What a plan's simulation knows of the model: the all-to-alls of a pass by tokens in whole heads,
+ * and one for the logits; a token's keys and values. */
+static void check_simulated(const ith_engine_params *params)
+{
+    ith_engine *engine = must_open(params);
+    ith_session *session = must_open_session(engine);
+    ith_sim_model model;
+    ith_error err;
+    double bytes = 0;
+    int64_t before = exchanges();
+
+    must(ith_sim_model_of(engine, &model, &err) == ITH_OK, "what is simulated", &err);
+    must_prefill(session, ids, (size_t)params->chunk);
+    if (ith_world_size(world) > 1 && engine->mesh.context == 1)
+        must(exchanges() - before == model.exchanges + 1, "all-to-alls of a pass", NULL);
+    for (int i = 0; i < model.n_keys; i++)
+        bytes += (double)model.keys[i].layers * model.keys[i].bytes *
+                 (double)(engine->model->hp.n_heads / model.keys[i].group);
+    must(bytes == (double)engine->info.kv_bytes_per_token, "bytes of a token's keys", NULL);
+    ith_sim_model_close(&model);
+    ith_session_close(session);
+    ith_engine_close(engine);
+}
+
 static void prefill_golden(const char *name)
 {
     json_t *golden = must_read_golden(name);
@@ -161,6 +195,8 @@ static void prefill_golden(const char *name)
     prefill(&params);
     params.head_slices = 2;
     prefill(&params);
+    params.head_slices = 1;
+    check_simulated(&params);
     params.prefill = ITH_PREFILL_ROWS;
     prefill(&params);
     if (strcmp(name, "gemma4") == 0) {
@@ -172,8 +208,8 @@ static void prefill_golden(const char *name)
 
 static void unlike_layers(void)
 {
-    static const char *const names[] = {"gemma4", "gemma4-even", "qwen3_5",
-                                        "bamba",  "falcon_h1",   "lfm2"};
+    static const char *const names[] = {"gemma4", "gemma4-even", "qwen3_5",   "bamba",
+                                        "lfm2",   "falcon_h1",   "nemotron_h"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         prefill_golden(names[i]);
 }

@@ -103,6 +103,11 @@ static const struct {
     {"{" CPU ", " RATES ", \"price\": 1}", "price is not known"},
     {"{" CPU ", " RATES ", \"rate\": 1}", "rate is not known"},
     {"{" CPU ", " RATES ", \"\": 1}", "is not known"},
+    {"{" CPU ", " RATES ", \"name date\": 1}", "name date is not known"},
+    {"{" CPU ", " RATES ", \"schema name date\": 1}", "schema name date is not known"},
+    {"{\"schema\": \"ithaca-machine/1\", \"name\": \"x\", \"cpu\": {\"cores\": 4, \"cores "
+     "threads_per_core\": 1}, " RATES "}",
+     "cpu.cores threads_per_core is not known"},
     {"{" CPU ", " RATES ", \"memory\": {\"bytes\": 0}}", "memory.bytes should be"},
     {"{" CPU ", " RATES ", \"memory\": {\"bytes\": 9223372036854775807}}",
      "memory.bytes should be"},
@@ -218,6 +223,46 @@ static void products(void **state)
         }
 }
 
+/* What is measured with noise, or written by hand, takes no less time with more tokens or rows; a
+ * slower machine is slower with any number, as far as memory or arithmetic decide. */
+static void rates_by_hand(void **state)
+{
+    static const struct {
+        int64_t n;
+        double products, attention;
+    } points[] = {{1, 100e9, 20e9}, {2, 900e9, 30e9}, {8, 1000e9, 80e9}, {64, 4000e9, 500e9}};
+    ith_machine m = ith_machine_assumed(8, 80e9, 8e12), slow;
+    double s, slower, reading;
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        m.products[i] = (ith_machine_product){ITH_W4, points[i].n, points[i].products};
+        m.attention[i] = (ith_machine_attention){ITH_KVL_Q8, 128, points[i].n, points[i].attention};
+    }
+    m.n_products = m.n_attention = 4;
+    slow = m;
+    ith_machine_set_read(&slow, 1e9);
+    for (double n = 1; n < 100; n++) {
+        const ith_machine *of[] = {&m, &slow};
+        for (int i = 0; i < 2; i++) {
+            assert_true(ith_machine_product_s(of[i], ITH_W4, 64, 64, n + 1, 8) >=
+                        ith_machine_product_s(of[i], ITH_W4, 64, 64, n, 8));
+            assert_true(
+                ith_machine_attention_s(of[i], ITH_KVL_Q8, 128, 260, n + 1, (n + 1) * 1e9, 8) >=
+                ith_machine_attention_s(of[i], ITH_KVL_Q8, 128, 260, n, n * 1e9, 8));
+        }
+    }
+    /* Eight rows read the cache: that part of their time doubles, and no other does. */
+    slow = m;
+    ith_machine_set_read(&slow, 40e9);
+    s = ith_machine_attention_s(&m, ITH_KVL_Q8, 128, 260, 8, 8e9, 8);
+    reading = 260 / 80e9 / (8 * 4 * 128 / 80e9);
+    slower = ith_machine_attention_s(&slow, ITH_KVL_Q8, 128, 260, 8, 8e9, 8);
+    assert_true(fabs(slower / s - (1 + reading)) < 0.02);
+    s = ith_machine_attention_s(&m, ITH_KVL_Q8, 128, 260, 64, 64e9, 8);
+    assert_true(near(ith_machine_attention_s(&slow, ITH_KVL_Q8, 128, 260, 64, 64e9, 8), s));
+}
+
 /* One thread reads half of what four read, but its products of one token a third. */
 static void few_threads(void **state)
 {
@@ -270,10 +315,11 @@ static void barriers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_said), cmocka_unit_test(what_is_wrong),
-        cmocka_unit_test(too_many),     cmocka_unit_test(between_two_rates),
-        cmocka_unit_test(products),     cmocka_unit_test(few_threads),
-        cmocka_unit_test(attention),    cmocka_unit_test(barriers),
+        cmocka_unit_test(what_is_said),  cmocka_unit_test(what_is_wrong),
+        cmocka_unit_test(too_many),      cmocka_unit_test(between_two_rates),
+        cmocka_unit_test(products),      cmocka_unit_test(few_threads),
+        cmocka_unit_test(attention),     cmocka_unit_test(barriers),
+        cmocka_unit_test(rates_by_hand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

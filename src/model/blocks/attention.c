@@ -293,6 +293,18 @@ static int64_t exchange_most(const ith_wire *w, int layer, int64_t n)
     return ith_heads_exchange_most(&traffic, n);
 }
 
+static int slices(const ith_wire *w, int layer, int64_t n, int wanted)
+{
+    const ith_heads_shape shape = shape_of(w->hp, layer, w->kv);
+    const ith_mesh mesh = ith_mesh_for_heads(w->mesh, shape.n_kv);
+    const ith_heads_slicing s = {.mesh = &mesh,
+                                 .shape = shape,
+                                 .heads = mesh.heads,
+                                 .n = n,
+                                 .whole = w->hp->qk_norm == ITH_QK_NORM_WHOLE};
+    return ith_head_slices_of(&s, wanted);
+}
+
 /* Two products of head_dim for every query head. */
 static double key_ops(const ith_hparams *hp, int layer)
 {
@@ -465,6 +477,7 @@ const ith_block_kind ith_block_attention = {
     .sends_by_tokens = sends_by_tokens,
     .sends_by_rows = sends_by_rows,
     .exchange_most = exchange_most,
+    .slices = slices,
     .key_ops = key_ops,
     .key_tile = key_tile,
     .begin = begin,

@@ -99,6 +99,11 @@ typedef struct ith_block_kind {
      * NULL: none. */
     int64_t (*exchange_most)(const ith_wire *wire, int layer, int64_t n);
 
+    /* The slices into which such a block cuts its heads in a pass of n tokens by tokens, so that
+     * one travels behind the compute of another, where all exchanges can; `wanted` 0: as many as
+     * pay. NULL: one. */
+    int (*slices)(const ith_wire *wire, int layer, int64_t n, int wanted);
+
     /* Operations of a token of a layer for each key before it, and the tiles in which n_threads
      * take a prompt of n tokens through the keys. NULL: none. */
     double (*key_ops)(const ith_hparams *hp, int layer);

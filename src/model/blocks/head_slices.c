@@ -56,33 +56,43 @@ ith_head_slice ith_head_slice_of(const ith_heads *a, int i)
 
 /* With R > 1 the segments of one head after another pass among the group instead. Rows of slices
  * must be whole tiles. A norm over all heads needs all before any can be sent. */
-static int most_slices(const ith_heads *a)
+static int most_slices(const ith_heads_slicing *s)
 {
-    const ith_pass *p = a->pass;
-    int64_t heads = ith_range_size(a->heads);
-    if (p->way->all_tokens || p->comm->size == 1 || p->mesh.context > 1 ||
-        a->d % ITH_TILE_ROWS != 0 || p->model->hp.qk_norm == ITH_QK_NORM_WHOLE)
+    if (s->mesh->ranks == 1 || s->mesh->context > 1 || s->shape.d % ITH_TILE_ROWS != 0 || s->whole)
         return 1;
-    return heads < ITH_HEAD_SLICES_MOST ? (int)heads : ITH_HEAD_SLICES_MOST;
+    return s->heads < ITH_HEAD_SLICES_MOST ? (int)s->heads : ITH_HEAD_SLICES_MOST;
 }
 
-static bool pays(const ith_heads *a, int n_slices)
+static bool pays(const ith_heads_slicing *s, int n_slices)
 {
-    const ith_pass *p = a->pass;
-    int64_t bytes =
-        ith_reach_most_tokens(&p->mesh, p->n) * slice_of(a, n_slices, n_slices - 1).record.bytes;
-    return bytes >= LEAST_BYTES && p->comm->ops->overlaps(p->comm, bytes);
+    int64_t heads = ith_range_size(ith_split(s->heads, 1, n_slices, n_slices - 1)),
+            group = s->shape.n_q / s->shape.n_kv,
+            bytes = ith_reach_most_tokens(s->mesh, s->n) *
+                    ith_query_record_layout(&s->shape, heads * group).bytes;
+    return bytes >= LEAST_BYTES && (s->comm == NULL || s->comm->ops->overlaps(s->comm, bytes));
+}
+
+int ith_head_slices_of(const ith_heads_slicing *s, int wanted)
+{
+    int n = most_slices(s);
+
+    if (wanted > 0)
+        return wanted < n ? wanted : n;
+    while (n > 1 && !pays(s, n))
+        n--;
+    return n;
 }
 
 int ith_head_slices_choose(const ith_heads *a)
 {
-    int n = most_slices(a), wanted = a->pass->head_slices;
-
-    if (wanted > 0)
-        return wanted < n ? wanted : n;
-    while (n > 1 && !pays(a, n))
-        n--;
-    return n;
+    const ith_pass *p = a->pass;
+    const ith_heads_slicing s = {.mesh = &p->mesh,
+                                 .shape = a->shape,
+                                 .heads = ith_range_size(a->heads),
+                                 .n = p->n,
+                                 .whole = p->model->hp.qk_norm == ITH_QK_NORM_WHOLE,
+                                 .comm = p->comm};
+    return p->way->all_tokens ? 1 : ith_head_slices_of(&s, p->head_slices);
 }
 
 int ith_head_runs(const ith_heads *a)

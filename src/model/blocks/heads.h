@@ -208,7 +208,19 @@ void ith_heads_put_floats(ith_kv_layout layout, int64_t n, const float *x, uint8
 
 ith_head_slice ith_head_slice_of(const ith_heads *a, int i);
 
-/* How many slices the heads are to have, all else being set; the same on all ranks. */
+/* What decides how many slices heads have in a pass by tokens. */
+typedef struct ith_heads_slicing {
+    const ith_mesh *mesh;
+    ith_heads_shape shape;
+    int64_t heads, n;     /* KV heads of a rank; tokens of the pass */
+    bool whole;           /* is there a norm over all heads? */
+    const ith_comm *comm; /* NULL: exchanges of any size overlap with compute */
+} ith_heads_slicing;
+
+/* So many; `wanted` 0: as many as pay. The same on all ranks. */
+int ith_head_slices_of(const ith_heads_slicing *slicing, int wanted);
+
+/* How many slices the heads are to have, all else being set. */
 int ith_head_slices_choose(const ith_heads *a);
 
 /* A slice's runs of adjacent heads, among the `all` that this rank projects, `each` (1, or query

@@ -186,6 +186,12 @@ static int64_t others_that_attend(const ith_mesh *mesh, int64_t n)
     return others;
 }
 
+/* Blocks of a segment that has so many keys or, if they are more, is full. */
+static int64_t segment_blocks(int64_t keys)
+{
+    return (ith_min(keys, ITH_KV_SEGMENT) + ITH_KV_BLOCK - 1) / ITH_KV_BLOCK;
+}
+
 /* What this rank holds of the cache goes to those of its group whose tokens see it. Without a
  * window all of them see the segments that end before the pass, which may be very many: these are
  * counted together, their heads as one row that is dealt to the group. */
@@ -200,14 +206,13 @@ static int64_t segments_sent(const ith_heads_traffic *t, int64_t depth, int64_t 
         sent = others_that_attend(mesh, n) *
                ith_mesh_held_heads(mesh, 0, (ith_range){0, whole * mesh->heads}, mesh->c, &first) *
                (ITH_KV_SEGMENT / ITH_KV_BLOCK) * block;
-    for (int64_t s = ith_max(whole, ith_kv_first_seen(t->window, depth));
-         s < ith_kv_segments(depth + n); s++) {
-        int64_t keys = depth + n - s * ITH_KV_SEGMENT,
-                all = keys < ITH_KV_SEGMENT ? keys : ITH_KV_SEGMENT,
-                bytes = (all + ITH_KV_BLOCK - 1) / ITH_KV_BLOCK * block;
-        for (int c = 0; c < mesh->context; c++)
-            if (c != mesh->c && ith_reach_sees(mesh, depth, n, c, t->window, s))
-                sent += ith_mesh_held_heads(mesh, s, heads, mesh->c, &first) * bytes;
+    for (int c = 0; c < mesh->context; c++) {
+        ith_reach reach = ith_reach_of(mesh, depth, n, c, t->window);
+        int64_t s = ith_max(whole, ith_kv_first_seen(t->window, depth));
+        for (; c != mesh->c && s < ith_kv_segments(depth + n); s++)
+            if (ith_reach_has(&reach, s))
+                sent += ith_mesh_held_heads(mesh, s, heads, mesh->c, &first) *
+                        segment_blocks(depth + n - s * ITH_KV_SEGMENT) * block;
     }
     return sent;
 }

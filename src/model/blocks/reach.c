@@ -28,20 +28,25 @@ int64_t ith_reach_held(const ith_mesh *mesh, int64_t depth, int64_t n, ith_range
     return held;
 }
 
-/* In each run of tokens, the first sees the earliest keys, the last sees the latest. */
+ith_reach ith_reach_of(const ith_mesh *mesh, int64_t depth, int64_t n, int c, int64_t window)
+{
+    ith_range slots = ith_mesh_attended(mesh, n, c);
+    ith_reach reach = {0};
+
+    for (int i = 0; i < ITH_REACH_RUNS && slots.begin < slots.end; i++) {
+        ith_range tokens = ith_mesh_tokens(mesh, n, slots);
+        reach.runs[i] = (ith_range){ith_kv_first_seen(window, depth + tokens.begin),
+                                    ith_kv_segments(depth + tokens.end)};
+        slots.begin += ith_range_size(tokens);
+    }
+    return reach;
+}
+
 bool ith_reach_sees(const ith_mesh *mesh, int64_t depth, int64_t n, int c, int64_t window,
                     int64_t s)
 {
-    ith_range slots = ith_mesh_attended(mesh, n, c);
-
-    while (slots.begin < slots.end) {
-        ith_range tokens = ith_mesh_tokens(mesh, n, slots);
-        if (s >= ith_kv_first_seen(window, depth + tokens.begin) &&
-            s < ith_kv_segments(depth + tokens.end))
-            return true;
-        slots.begin += ith_range_size(tokens);
-    }
-    return false;
+    ith_reach reach = ith_reach_of(mesh, depth, n, c, window);
+    return ith_reach_has(&reach, s);
 }
 
 int64_t ith_reach_most_tokens(const ith_mesh *mesh, int64_t n)

@@ -9,8 +9,25 @@
 int64_t ith_reach_held(const ith_mesh *mesh, int64_t depth, int64_t n, ith_range slots,
                        ith_range heads, int c);
 
-/* Does context index c attend to segment s of the cache in that pass? window: keys that a token
- * sees, itself among them; 0: all before it. */
+/* The segments of the cache that a context index attends to: those of its early tokens and of its
+ * late ones (comm/mesh.h). In each run of tokens, the first sees the earliest keys, the last sees
+ * the latest. */
+enum { ITH_REACH_RUNS = 2 };
+typedef struct ith_reach {
+    ith_range runs[ITH_REACH_RUNS]; /* may be empty, and may overlap */
+} ith_reach;
+
+/* Those of context index c in that pass. window: keys that a token sees, itself among them; 0: all
+ * before it. */
+ith_reach ith_reach_of(const ith_mesh *mesh, int64_t depth, int64_t n, int c, int64_t window);
+
+static inline bool ith_reach_has(const ith_reach *reach, int64_t s)
+{
+    return (s >= reach->runs[0].begin && s < reach->runs[0].end) ||
+           (s >= reach->runs[1].begin && s < reach->runs[1].end);
+}
+
+/* Is segment s one of them? */
 bool ith_reach_sees(const ith_mesh *mesh, int64_t depth, int64_t n, int c, int64_t window,
                     int64_t s);
 

@@ -594,11 +594,11 @@ static ith_recurrent_shape shape_in(const ith_hparams *hp, int layer)
     return shape;
 }
 
-/* Floats of a token's rows for all ranks. */
+/* Floats of a token's rows for all ranks. Of more ranks than heads, the first have one each. */
 static int64_t all_rows(const ith_mesh *mesh, const ith_recurrent_shape *shape)
 {
     int64_t all = 0;
-    for (int r = 0; r < mesh->ranks; r++)
+    for (int r = 0; r < mesh->ranks && r < shape->heads; r++)
         all += ith_recurrent_width(shape, mesh->ranks, r);
     return all;
 }
