@@ -1,5 +1,6 @@
 /* cmd_compare.c - a report on benchmark documents: GPUs beside nodes. */
 #include "base/newfile.h"
+#include "base/samefile.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/report_verdict.h"
@@ -77,6 +78,22 @@ static const ith_group_use groups[] = {
     {NULL, 0},
 };
 
+/* What is read is not replaced. */
+static ith_status spare_inputs(const compare_args *args, ith_error *err)
+{
+    static const char *const names[] = {"index.html", "report.md"};
+    char path[ITH_PATH_MAX];
+
+    for (int k = 0; k < 2; k++) {
+        snprintf(path, sizeof path, "%s/%s", args->output, names[k]);
+        for (size_t i = 0; i < args->documents.n; i++)
+            ITH_TRY(ith_spare_input(path, args->documents.items[i], err));
+        if (args->prices != NULL)
+            ITH_TRY(ith_spare_input(path, args->prices, err));
+    }
+    return ITH_OK;
+}
+
 /* Takes the text. The file may be read by whom the umask allows: a report is to be shown. */
 static ith_status write_file(const char *folder, const char *name, char *text, ith_error *err)
 {
@@ -131,6 +148,8 @@ static ith_status compare(const compare_args *args, ith_error *err)
             ith_fail(err, ITH_E_ARGUMENT, "no document has a measured prefill or decode result");
     if (status == ITH_OK)
         status = ith_evens_find(&all.report, all.network, &all.evens, err);
+    if (status == ITH_OK)
+        status = spare_inputs(args, err);
     if (status == ITH_OK)
         status = write_report(&all, args->output, err);
     ith_evens_close(&all.evens);

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 typedef struct probe_args {
     const char *output, *disk;
@@ -123,6 +124,21 @@ static int show(const ith_cli *cli, const probe_args *args, json_t *root)
     return ITH_EXIT_DONE;
 }
 
+/* A machine file takes no other file's place. */
+static ith_status spare_others(const char *path, ith_error *err)
+{
+    struct stat info;
+    char *text = NULL;
+    ith_status status = stat(path, &info) != 0 || !S_ISREG(info.st_mode) || info.st_size == 0
+                            ? ITH_OK
+                            : ith_machine_read(path, &text, err);
+
+    free(text);
+    return status == ITH_OK ? ITH_OK
+                            : ith_fail(err, ITH_E_ARGUMENT,
+                                       "%s exists and is no machine file: give another name", path);
+}
+
 static int probe_main(const ith_cli *cli, int argc, char **argv)
 {
     probe_args args = {0};
@@ -135,6 +151,8 @@ static int probe_main(const ith_cli *cli, int argc, char **argv)
     if (code != ITH_ARGS_OK)
         return code;
     if (cli->rank == 0 && args.output != NULL)
+        status = spare_others(args.output, &err);
+    if (cli->rank == 0 && args.output != NULL && status == ITH_OK)
         status = ith_newfile_try(args.output, &err);
     status = ith_cli_agree(cli, status);
     if (status == ITH_OK)

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { GROWS_BY = 4096 };
 
@@ -165,6 +166,22 @@ static void fill(script *s, const char *model, const json_t *words, const json_t
     }
 }
 
+/* A script takes no other file's place: not the model's, nor that of a machine file. */
+static ith_status spare_others(const char *path, ith_error *err)
+{
+    struct stat info;
+    char begins_with[2] = "";
+    FILE *file = stat(path, &info) == 0 && S_ISREG(info.st_mode) ? fopen(path, "rb") : NULL;
+    size_t n = file != NULL ? fread(begins_with, 1, sizeof begins_with, file) : 0;
+
+    if (file != NULL)
+        fclose(file);
+    return n == 0 || (n == 2 && memcmp(begins_with, "#!", 2) == 0)
+               ? ITH_OK
+               : ith_fail(err, ITH_E_ARGUMENT, "%s exists and is no script: give another name",
+                          path);
+}
+
 ith_status ith_cli_write_script(const char *path, const char *model, const json_t *words,
                                 const json_t *plan, ith_error *err)
 {
@@ -177,6 +194,7 @@ ith_status ith_cli_write_script(const char *path, const char *model, const json_
                         "context fit the memory");
     if (strpbrk(model, "\r\n") != NULL)
         return ith_fail(err, ITH_E_ARGUMENT, "a script cannot name a model with line ends");
+    ITH_TRY(spare_others(path, err));
     fill(&s, model, words, plan);
     status = s.failed ? ith_fail(err, ITH_E_MEMORY, "%s: no memory", path)
                       : ith_newfile_text(AT_FDCWD, path, s.text, false, err);

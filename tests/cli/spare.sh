@@ -46,6 +46,31 @@ rm -r "$work/model/additional_chat_templates"
 spared "the shape of a synthetic model" "$work/shape.json" pack "synthetic:$work/shape.json:q4_0" -o "$work/shape.json"
 spared "the statistics of a pack" "$work/stats" pack "$work/model" --stats "$work/stats" -o "$work/stats"
 
+# What others have written is not replaced either, where a command knows its own files
+mine() {
+    local name=$1 file=$2 says=$3 before
+    before=$(sha256sum <"$file")
+    expect "$name" 1 "${@:4}"
+    matches "$name: says why" "$err" "^ithaca: error: .*$says"
+    same "$name: the file stays" "$before" "$(sha256sum <"$file")"
+}
+plan=("$ITHACA" plan "$work/m.gguf" --machine cluster/machines/zen4-2.json)
+mine "a script in the model's place" "$work/m.gguf" "exists and is no script" "${plan[@]}" --sbatch "$work/m.gguf"
+cp cluster/machines/zen4-2.json "$work/here.json"
+mine "a script in a machine file's place" "$work/here.json" "exists and is no script" "$ITHACA" plan "$work/m.gguf" --machine "$work/here.json" --sbatch "$work/here.json"
+expect "a script" 0 "${plan[@]}" --sbatch "$work/job"
+expect "a script in a script's place" 0 "${plan[@]}" --sbatch "$work/job"
+probe=("$ITHACA" probe --seconds 0.001 --buffer 1MiB -q)
+mine "a machine file in the place of what was read" "$work/m.gguf" "exists and is no machine file" "${probe[@]}" --disk "$work/m.gguf" -o "$work/m.gguf"
+mine "a machine file in a text's place" "$work/book.txt" "exists and is no machine file" "${probe[@]}" -o "$work/book.txt"
+python3 tests/cli/compare.py make "$work"
+mkdir "$work/report"
+cp "$work/gpu.json" "$work/report/index.html"
+spared "a report in a document's place" "$work/report/index.html" "$ITHACA" compare "$work/report/index.html" -o "$work/report"
+cp "$work/prices.json" "$work/report/report.md"
+rm "$work/report/index.html"
+spared "a report in the prices' place" "$work/report/report.md" "$ITHACA" compare "$work/gpu.json" --prices "$work/report/report.md" -o "$work/report"
+
 expect "another file is replaced" 0 calibrate --ids "$work/ids" -o "$work/stats" -q
 cp "$work/p.ith" "$work/old.ith"
 expect "another pack is replaced" 0 pack "$work/model" -o "$work/old.ith" -q
