@@ -280,7 +280,7 @@ static ith_status read_record(record *r, ith_error *err)
 {
     r->batch = 1;
     r->phase = ith_report_member(r->result, "phase");
-    if (!ith_report_is_line(ith_report_member(r->result, "mode")))
+    if (!ith_report_is_plain(json_object_get(r->result, "mode")))
         return ith_fail(err, ITH_E_FORMAT,
                         "%s/mode: it has control characters or marks of direction", r->where);
     r->run =

@@ -35,7 +35,8 @@ bool ith_report_is_plain(const json_t *value)
     size_t i;
 
     if (json_is_string(value))
-        return ith_report_is_line(json_string_value(value));
+        return strlen(json_string_value(value)) == json_string_length(value) &&
+               ith_report_is_line(json_string_value(value));
     json_array_foreach (value, i, member)
         if (!ith_report_is_plain(member))
             return false;

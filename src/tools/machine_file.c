@@ -95,7 +95,7 @@ static ith_status text(const part *p, const char *key, const char **out)
     char clean[ITH_MACHINE_TEXT];
 
     *out = json_string_value(value);
-    if (*out == NULL || **out == 0)
+    if (*out == NULL || **out == 0 || strlen(*out) != json_string_length(value))
         return wrong(p, key, "a text");
     ith_clean_text(*out, strlen(*out), clean, sizeof clean);
     return strcmp(clean, *out) == 0 ? ITH_OK

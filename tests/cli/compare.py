@@ -621,6 +621,8 @@ def spoil(folder):
                                {"name": "NVIDIA H100", "memory_bytes": 1}),
                            "machines/two/gpus/1/name"),
         "lines in a mode": (put((*first, "mode"), "a\n- b"), "results/0/mode"),
+        "a NUL in a name": (put(("machines", "one", "gpus", 0, "name"), "a\0b"), "machines"),
+        "a NUL in a mode": (put((*first, "mode"), "a\0b"), "results/0/mode"),
         "no host": (drop("machines", "one", "host"), "machines/one"),
         "nothing measured": (put(("results",), []), "no document has a measured"),
     }

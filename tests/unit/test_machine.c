@@ -72,6 +72,7 @@ static const struct {
      "name should be a short text without control characters"},
     {"{\"schema\": \"ithaca-machine/1\", \"name\": \"\\u001b[2J\"}",
      "name should be a short text without control characters"},
+    {"{\"schema\": \"ithaca-machine/1\", \"name\": \"x\\u0000y\"}", "name should be a text"},
     {"{\"schema\": \"ithaca-machine/1\", \"name\": \"x\"}", "cpu should be an object"},
     {"{\"schema\": \"ithaca-machine/1\", \"name\": \"x\", \"cpu\": {}}", "cpu.cores should be"},
     {"{\"schema\": \"ithaca-machine/1\", \"name\": \"\", \"cpu\": {\"cores\": 1}}",
