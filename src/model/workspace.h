@@ -92,9 +92,12 @@ void ith_workspace_close(ith_workspace *ws); /* accepts NULL */
 
 /* ---- For kinds of blocks: their own buffers ---- */
 
+enum { ITH_WORK_TABLE = 4096 }; /* bytes: the most that work_bytes of a kind may be */
+
 typedef struct ith_requests {
     ith_workspace *ws;
     bool sizing; /* only the bytes are wanted */
+    void *table; /* then the kinds' buffers, which nobody reads */
     int64_t bytes;
     ith_status status;
     ith_error *err;

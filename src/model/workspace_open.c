@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "model/blocks/block.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,15 +66,20 @@ static void request_shared(ith_requests *r, ith_workspace *ws, const ith_work_si
 
 static void request_kinds(ith_requests *r, ith_workspace *ws, const ith_work_sizes *s)
 {
+    void *table = r->table;
+
     for (int k = 0; k < ITH_BLOCKS && r->status == ITH_OK; k++) {
         const ith_block_kind *kind = ith_block_kinds[k];
         if (kind->request == NULL || !ith_blocks_have(s->model, k))
             continue;
-        ws->of[k] = calloc(1, kind->work_bytes);
-        if (ws->of[k] == NULL)
+        if (r->sizing)
+            memset(table, 0, ITH_WORK_TABLE);
+        else
+            table = ws->of[k] = calloc(1, kind->work_bytes);
+        if (table == NULL || kind->work_bytes > ITH_WORK_TABLE)
             r->status = ith_fail(r->err, ITH_E_MEMORY, "no memory for the table of activations");
         else
-            kind->request(r, s, ws->of[k]);
+            kind->request(r, s, table);
     }
 }
 
@@ -100,11 +106,10 @@ int64_t ith_workspace_bytes(const ith_model *model, const ith_mesh *mesh, ith_kv
                             const ith_limits *limits)
 {
     ith_workspace none = {0};
-    ith_requests r = {.ws = &none, .sizing = true};
+    _Alignas(max_align_t) char table[ITH_WORK_TABLE] = ""; /* sizes need no memory */
+    ith_requests r = {.ws = &none, .sizing = true, .table = table};
 
     request_all(&r, model, mesh, kv, limits);
-    for (int k = 0; k < ITH_BLOCKS; k++)
-        free(none.of[k]);
     return r.bytes;
 }
 

@@ -160,17 +160,22 @@ static void token(void *user, const ith_many_prompt *prompt, int32_t id, const f
 }
 
 /* What waits is refused, and what comes. */
-static void stop(ith_server *server)
+static void refuse_waiting(ith_server *server, const char *text)
 {
     ith_choice *c;
 
+    while ((c = ith_queue_take(&server->queue)) != NULL)
+        refuse(c, ITH_E_CANCELLED, text);
+}
+
+static void stop(ith_server *server)
+{
     pthread_mutex_lock(&server->lock);
     server->ready = false;
     server->stopping = true;
     pthread_mutex_unlock(&server->lock);
     ith_queue_shut(&server->queue);
-    while ((c = ith_queue_take(&server->queue)) != NULL)
-        refuse(c, ITH_E_CANCELLED, stopping_text);
+    refuse_waiting(server, stopping_text);
 }
 
 static bool goes_on(void *user, const ith_many_counts *counts)
@@ -237,6 +242,11 @@ ith_status ith_server_run(ith_server *server, ith_engine *engine, ith_error *err
         if (!on)
             break;
         status = (int32_t)ith_generate_many(engine, &many, &counts, err);
+        if (status == ITH_E_MEMORY) { /* there may be some again for the next */
+            if (root)
+                refuse_waiting(server, err->text);
+            status = ITH_OK;
+        }
     }
     if (root)
         stop(server);

@@ -4,7 +4,8 @@
  * none is ended or left waiting.
  *
  * Allocations are counted that this program makes itself, which has the library in it: not those of
- * MPI and other libraries. Of those, one after another fails on the last rank.
+ * MPI and other libraries. Of those, one after another fails on the last rank; and of those that
+ * many prompts take, on the first one too: the same engine answers them again after each failure.
  */
 #include "tests/model_files.h"
 #include "tests/needle.h"
@@ -131,6 +132,111 @@ static void fail_nth(long n, division by, bool in_prefill, const char *cache)
     must(status == ITH_OK || err.text[0] != '\0', "a text", NULL);
 }
 
+/* ---- Many prompts ---- */
+
+enum { PROMPTS = 3, POINTS = 40, ANSWER = 3 };
+
+/* Rank 0: what has become of the prompts. */
+typedef struct answers {
+    int given, ended[PROMPTS], failed[PROMPTS];
+    int32_t tokens[PROMPTS][ANSWER];
+    int n[PROMPTS];
+} answers;
+
+static bool next(void *user, ith_many_prompt *prompt)
+{
+    answers *a = user;
+    int i = a->given;
+
+    if (i == PROMPTS)
+        return false;
+    *prompt = (ith_many_prompt){.n_ids = 20 + (size_t)i, .user = (void *)(intptr_t)i};
+    prompt->ids = __libc_malloc(prompt->n_ids * sizeof *prompt->ids); /* the caller's own */
+    must(prompt->ids != NULL, "memory for a prompt", NULL);
+    for (size_t k = 0; k < prompt->n_ids; k++)
+        prompt->ids[k] = ids[i < 2 ? k : k + 9]; /* two begin alike */
+    prompt->how = (ith_generate_params){.max_tokens = ANSWER, .ignore_eos = true};
+    prompt->how.sampling.repeat_penalty = 1;
+    a->given++;
+    return true;
+}
+
+static void token(void *user, const ith_many_prompt *prompt, int32_t id, const float *logits,
+                  bool ends)
+{
+    answers *a = user;
+    intptr_t i = (intptr_t)prompt->user;
+
+    (void)logits;
+    must(!ends && a->n[i] < ANSWER, "as many tokens as were asked for", NULL);
+    a->tokens[i][a->n[i]++] = id;
+}
+
+static bool done(void *user, const ith_many_prompt *prompt, const ith_generation *answer,
+                 const ith_error *err)
+{
+    answers *a = user;
+    intptr_t i = (intptr_t)prompt->user;
+
+    (void)answer;
+    must(err->status == ITH_OK || err->text[0] != '\0', "a text for a prompt", NULL);
+    a->ended[i]++;
+    a->failed[i] = err->status != ITH_OK;
+    return true;
+}
+
+static int32_t made; /* allocations of the last answer_all, if none failed */
+
+static ith_status answer_all(ith_engine *engine, long n, answers *a, ith_error *err)
+{
+    const ith_many_params params = {
+        .in_flight = 2, .next = next, .done = done, .token = token, .user = a};
+    ith_many_counts counts;
+    ith_status status;
+
+    *a = (answers){0};
+    *err = (ith_error){0};
+    set_countdown(n);
+    status = ith_generate_many(engine, &params, &counts, err);
+    made = (int32_t)(n - __atomic_load_n(&countdown, __ATOMIC_RELAXED));
+    set_countdown(-1);
+    return status;
+}
+
+/* All that were taken have ended, once; those that have an answer have the right one. */
+static void check_answers(const answers *a, const answers *right)
+{
+    for (int i = 0; i < PROMPTS; i++) {
+        must(a->ended[i] == (i < a->given), "every prompt ends once", NULL);
+        must(a->ended[i] == 0 || a->failed[i] ||
+                 memcmp(a->tokens[i], right->tokens[i], sizeof a->tokens[i]) == 0,
+             "the same answer", NULL);
+    }
+}
+
+static void fail_many(division by)
+{
+    ith_engine_params params = params_of(by, 128);
+    ith_engine *engine = must_open(&params);
+    answers right, a;
+    ith_error err;
+    int32_t most;
+
+    must(answer_all(engine, INT32_MAX, &right, &err) == ITH_OK, "answers", &err);
+    most = made; /* of rank 0, which makes the most */
+    ith_world_bcast(world, &most, sizeof most);
+    for (int victim = 0; victim < ith_world_size(world); victim++)
+        for (long n = 0; n < most; n += 1 + most / POINTS) {
+            bool me = ith_world_rank(world) == victim;
+            ith_status status = answer_all(engine, me ? n : -1, &a, &err);
+            must(agreed(status), "the same status of many on all ranks", &err);
+            must(status == ITH_OK || err.text[0] != '\0', "a text", NULL);
+            if (ith_world_rank(world) == 0)
+                check_answers(&a, &right);
+        }
+    ith_engine_close(engine);
+}
+
 int main(void)
 {
     char folder[64] = "";
@@ -146,6 +252,8 @@ int main(void)
             fail_nth(n, (division)by, false, folder);
     for (long n = 0; n < PREFILL; n++)
         fail_nth(n, SEQUENCE, true, folder);
+    fail_many(HEADS);
+    fail_many(SEQUENCE);
     end_nodes(first);
     if (ith_world_rank(world) == 0) {
         folder_remove(folder);
