@@ -107,6 +107,42 @@ static void sessions(void **state)
     free(json);
 }
 
+static void worlds(void **state)
+{
+    const char *const names[] = {"a", "b"}, *const values[] = {"1", NULL};
+    ith_world *alone;
+    (void)state;
+
+    assert_int_equal(ith_world_open_alone(&alone, NULL), ITH_OK);
+    assert_int_equal(ith_world_same(alone, names, values, 2, NULL), ITH_OK);
+    ith_world_close(alone);
+}
+
+static void grammars(void **state)
+{
+    static const char not_json[] = "{", left[] = "root ::= root \"a\" | \"b\"", none[] = "{}",
+                      digits[] = "root ::= [0-9]*", deep[] = "root ::= ((\"a\"*)*)* \"b\"";
+    const ith_vocab *vocab = ith_engine_vocab(engine);
+    ith_grammar *g;
+    bool matches = true;
+    (void)state;
+
+    assert_int_equal(ith_grammar_from_schema(vocab, not_json, sizeof not_json - 1, &g, NULL),
+                     ITH_E_FORMAT);
+    assert_int_equal(ith_grammar_from_gbnf(vocab, left, sizeof left - 1, &g, NULL),
+                     ITH_E_UNSUPPORTED);
+    assert_int_equal(ith_grammar_from_frames(vocab, none, sizeof none - 1, &g, NULL), ITH_E_FORMAT);
+    assert_int_equal(ith_grammar_json_object(NULL, &g, NULL), ITH_E_ARGUMENT);
+    assert_int_equal(ith_grammar_from_gbnf(vocab, digits, sizeof digits - 1, &g, NULL), ITH_OK);
+    assert_int_equal(ith_grammar_matches(g, "12x", 3, &matches, NULL), ITH_OK);
+    assert_false(matches);
+    ith_grammar_close(g);
+    assert_int_equal(ith_grammar_from_gbnf(vocab, deep, sizeof deep - 1, &g, NULL), ITH_OK);
+    assert_int_equal(ith_grammar_matches(g, "aaab", 4, &matches, NULL), ITH_OK);
+    assert_true(matches);
+    ith_grammar_close(g);
+}
+
 static void tools(void **state)
 {
     ith_pack_params pack = ith_pack_params_default();
@@ -177,6 +213,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(engines_and_texts),
         cmocka_unit_test(sessions),
+        cmocka_unit_test(worlds),
+        cmocka_unit_test(grammars),
         cmocka_unit_test(tools),
         cmocka_unit_test(a_cache_that_vanishes),
     };

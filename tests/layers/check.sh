@@ -110,12 +110,13 @@ check_blocks() {
         sed 's/$/: only block.h is for others/'
 }
 
-# Every public function that takes `err` begins by making sure that it points to an error.
+# Every public function that takes `err` begins by making sure that it points to an error, and is called without one in a test.
 public_errors() {
     local name
     for name in $(sed -nE ':a; /^ith_status [^;]*$/ { N; ba }; s/^ith_status (ith_\w+)\(.*ith_error \*err\);.*/\1/p' include/*.h); do
         grep -rhPzo --include='*.c' "\nith_status $name\([^;{]*\)\n\{\n(    ITH_DEFAULT_FPENV;\n)?    ITH_NEED_ERROR\(err\);" src | grep -q . ||
             echo "$name: it should begin with ITH_NEED_ERROR(err), because callers may pass NULL"
+        grep -q "\b$name(" tests/api/test_null_error.c || echo "$name: tests/api/test_null_error.c should call it without an error"
     done
 }
 
