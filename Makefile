@@ -231,23 +231,35 @@ ifeq ($(CONFIG),fuzz)
 FUZZ_WITH :=
 FUZZ_LINK := -fsanitize=fuzzer
 endif
-FUZZ_CLI  := $(addprefix $(B)/tests/fuzz/fuzz_,chat numbers)
+FUZZ_CLI  := $(addprefix $(B)/tests/fuzz/fuzz_,chat numbers report request)
 $(FUZZ_CLI): $(filter-out $(B)/src/cli/main.o,$(CLI_OBJ))
 $(FUZZ_CLI): FUZZ_LIBS = $(CLI_LIBS)
 $(FUZZ_BIN): $(B)/%: $(B)/%.o $(FUZZ_WITH) $(LIB)
 	@echo "  ld $@"
 	$(Q)$(MPICC) $(LDFLAGS) $(FUZZ_LINK) $(filter %.o,$^) $(LIB) -o $@ $(PKG_LIBS) $(FUZZ_LIBS)
 
+# The GGUF files of tests/golden are computed: the repository has what cannot be.
+GOLDEN := $(patsubst tests/golden/heads/%,tests/golden/%.gguf,$(wildcard tests/golden/heads/*))
+$(GOLDEN): tests/golden/%.gguf: tests/golden/heads/% tests/golden/make_gguf.py
+	@echo "  gen $@"
+	$(Q)python3 tests/golden/make_gguf.py $*
+
+# Inputs of fuzz targets that are made of the golden architectures.
+SEEDS := build/seeds/.made
+$(SEEDS): tests/fuzz/seeds.py $(wildcard tests/golden/architectures/*.json)
+	@echo "  gen build/seeds"
+	$(Q)python3 tests/fuzz/seeds.py $(@D) && touch $@
+
 .PHONY: tests
 ## tests: builds the test programs
-tests: $(BIN) $(TEST_BIN) $(FUZZ_BIN)
+tests: $(BIN) $(TEST_BIN) $(FUZZ_BIN) $(GOLDEN) $(SEEDS)
 
 .PHONY: fuzzers
-fuzzers: $(FUZZ_BIN)
+fuzzers: $(FUZZ_BIN) $(SEEDS)
 
 # Programs that start no ranks.
 .PHONY: units
-units: $(filter $(B)/tests/kernels/% $(B)/tests/unit/% $(B)/tests/api/%,$(TEST_BIN)) $(FUZZ_BIN)
+units: $(filter $(B)/tests/kernels/% $(B)/tests/unit/% $(B)/tests/api/%,$(TEST_BIN)) $(FUZZ_BIN) $(GOLDEN) $(SEEDS)
 
 # Targets that start from a bare machine install the Debian packages first and build in a second make: the first one may
 # have no pkg-config to ask yet.
@@ -335,7 +347,7 @@ fuzz: setup
 	@tests/fuzz/run.sh build/fuzz
 
 .PHONY: fuzz-coverage
-## fuzz-coverage: which lines of text, formats, hub and keep the corpus reaches, by llvm-cov
+## fuzz-coverage: which lines that read what is not trusted the corpus reaches, by llvm-cov
 fuzz-coverage: setup
 	@scripts/setup.sh fuzz
 	@$(AGAIN) CONFIG=cover FUZZ_COMPILER="$(CLANG)" fuzzers
@@ -405,7 +417,7 @@ format:
 .PHONY: clean
 ## clean: removes build/
 clean:
-	rm -rf build
+	rm -rf build $(GOLDEN)
 
 .PHONY: list
 ## list: this list

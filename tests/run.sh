@@ -148,7 +148,7 @@ trap 'for pid in $(jobs -p); do pkill -TERM -P "$pid"; done; wait; exit 130' INT
 corpus() {
     local folder
     for folder in tests/fuzz/corpus/*/; do
-        run "fuzz/$(basename "$folder")" "$build/tests/fuzz/fuzz_$(basename "$folder")" "${folder%/}"
+        run "fuzz/$(basename "$folder")" "$build/tests/fuzz/fuzz_$(basename "$folder")" $(ls -d "${folder%/}" "build/seeds/$(basename "$folder")" 2>/dev/null)
     done
 }
 

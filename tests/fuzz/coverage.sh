@@ -3,18 +3,18 @@
 #
 #   tests/fuzz/coverage.sh BUILD_DIR [CORPUS_DIR]     built with CONFIG=cover
 #
-# Prints the files of src/text, src/formats, src/hub and src/keep with their lines and the share of
+# Prints the files of the rooms that read what is not trusted, with their lines and the share of
 # them that was reached; BUILD_DIR/coverage has each file's text with counts.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 build=${1:?BUILD_DIR} corpus=${2:-tests/fuzz/corpus}
 rm -rf "$build/profiles" "$build/coverage" && mkdir -p "$build/profiles" "$build/coverage"
-objects=() rooms=(src/text src/formats src/hub src/keep)
+objects=() rooms=(src/text src/formats src/hub src/keep src/grammar src/openai src/tools/machine_file.c src/cli/schema.c src/cli/report_*.c)
 for source in tests/fuzz/fuzz_*.c; do
     name=$(basename "$source" .c) && name=${name#fuzz_}
     [[ $name != main ]] || continue
-    LLVM_PROFILE_FILE=$build/profiles/$name.raw "$build/tests/fuzz/fuzz_$name" "$corpus/$name" >"$build/profiles/$name.log" 2>&1 ||
+    LLVM_PROFILE_FILE=$build/profiles/$name.raw "$build/tests/fuzz/fuzz_$name" $(ls -d "$corpus/$name" "build/seeds/$name" 2>/dev/null) >"$build/profiles/$name.log" 2>&1 ||
         echo "fuzz_$name failed: $build/profiles/$name.log"
     objects+=(${objects:+-object} "$build/tests/fuzz/fuzz_$name") # the first has no option
 done

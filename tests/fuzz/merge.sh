@@ -4,7 +4,7 @@
 #
 #   tests/fuzz/merge.sh BUILD_DIR [TARGET...]
 #
-# Of inputs that reach the same the shortest counts; those of more than MERGE_MAX=6000 bytes are left
+# What seeds.py makes is reached already. Of inputs that reach the same the shortest counts; those of more than MERGE_MAX=6000 bytes are left
 # out. The last line has the bytes of the whole corpus, which should stay below 300,000.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -23,12 +23,16 @@ trap 'rm -rf "$small"' EXIT
 for name in "${targets[@]}"; do
     corpus=tests/fuzz/corpus/$name
     before=$(find "$corpus" -type f | wc -l)
-    mkdir "$small/$name"
+    mkdir "$small/$name" "$small/$name.all"
+    cp -t "$small/$name.all" "$corpus"/* $(ls -d "build/seeds/$name"/* 2>/dev/null)
     find "$build/corpus/$name" -type f -size -"$((${MERGE_MAX:-6000} + 1))"c -exec cp -t "$small/$name" {} +
-    "$build/tests/fuzz/fuzz_$name" -merge=1 -use_counters=0 -timeout=60 "$corpus" "$small/$name" >"$small/log" 2>&1 || {
+    "$build/tests/fuzz/fuzz_$name" -merge=1 -use_counters=0 -timeout=60 "$small/$name.all" "$small/$name" >"$small/log" 2>&1 || {
         tail "$small/log" >&2
         exit 1
     }
+    for input in "$small/$name.all"/*; do
+        [[ -e $corpus/${input##*/} || -e build/seeds/$name/${input##*/} ]] || cp "$input" "$corpus/"
+    done
     printf '%-12s %4d inputs, %4d new\n' "$name" "$(find "$corpus" -type f | wc -l)" \
         "$(($(find "$corpus" -type f | wc -l) - before))"
 done

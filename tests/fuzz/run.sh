@@ -29,6 +29,8 @@ dictionary() {
     config | convert | folder | gguf | model | open) sources=src/formats ;;
     chat | template) sources=src/text/jinja ;;
     hub | pull) sources=src/hub ;;
+    report) sources=src/cli/report_read.c ;;
+    request) sources=src/openai ;;
     tokenizer | vocab) sources=src/text ;;
     *) sources=/dev/null ;;
     esac
@@ -50,7 +52,9 @@ for name in "${targets[@]}"; do
     fi
     dictionary "$name" >"$build/found/$name.dict"
     [[ ! -s $build/found/$name.dict ]] || options+=(-dict="$build/found/$name.dict")
-    "$build/tests/fuzz/fuzz_$name" "${options[@]}" "$new" "tests/fuzz/corpus/$name" >"$log" 2>&1
+    folders=("$new" "tests/fuzz/corpus/$name")
+    [[ ! -d build/seeds/$name ]] || folders+=("build/seeds/$name")
+    "$build/tests/fuzz/fuzz_$name" "${options[@]}" "${folders[@]}" >"$log" 2>&1
     status=$?
     executed=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     edges=$(sed -n 's/.* cov: \([0-9]*\).*/\1/p' "$log" | tail -n 1)

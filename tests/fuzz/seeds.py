@@ -2,13 +2,17 @@
 """seeds.py - makes inputs of the targets config, model and gguf from tests/golden/architectures: for
 each architecture its config.json, its model with one layer, and that as a GGUF file (gguf_text.h).
 
-    python3 tests/fuzz/seeds.py
+    python3 tests/fuzz/seeds.py FOLDER
+
+They go to FOLDER/TARGET, beside which the corpus of the repository has none of them.
 """
 import glob
 import json
 import os
 import re
+import sys
 
+OUT = os.path.abspath(sys.argv[1])
 os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
 CUT = "\n--8<--\n"
 VOCABULARY = 32
@@ -39,9 +43,9 @@ KEYS = {"num_hidden_layers": "block_count", "max_position_embeddings": "context_
 
 
 def write(target, name, *parts):
-    os.makedirs("tests/fuzz/corpus/" + target, exist_ok=True)
+    os.makedirs(f"{OUT}/{target}", exist_ok=True)
     text = [part if isinstance(part, str) else json.dumps(part, separators=(",", ":")) for part in parts]
-    with open(f"tests/fuzz/corpus/{target}/{name}", "w") as file:
+    with open(f"{OUT}/{target}/{name}", "w") as file:
         file.write(CUT.join(text))
 
 

@@ -16,7 +16,8 @@ from transformers import AutoTokenizer
 
 HERE = pathlib.Path(__file__).resolve().parent
 MODELS = HERE.parent.parent / "models"
-JINJA = {t["name"]: t["source"] for t in json.loads((HERE.parent / "jinja" / "golden.json").read_text())["templates"]}
+JINJA = {t["name"]: t["source"] for t in json.loads(zstandard.decompress(
+    (HERE.parent / "jinja" / "golden.json.zst").read_bytes()))["templates"]}
 TOOL = {"type": "function", "function": {"name": "weather", "description": "Weather of a \"place\"", "parameters": {
     "type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer"}}, "required": ["city"]}}}
 CALL = {"role": "assistant", "content": "", "tool_calls": [{"id": "call00001", "type": "function", "function": {

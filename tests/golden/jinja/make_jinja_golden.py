@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""Writes golden.json: chat templates, conversations, and what Python's jinja2 renders of them.
+"""Writes golden.json.zst: chat templates, conversations, and what Python's jinja2 renders of them.
 
     python3 tests/golden/jinja/make_jinja_golden.py
 
-needs: jinja2 3.1.6. The templates are written for this test. They have the shapes of real ones: the markers of the
+needs: jinja2 3.1.6, and the zstd program. The templates are written for this test. They have the shapes of real ones: the markers of the
 families, their ways with systems, tools, thoughts and parts, and each way of writing that the language allows.
 """
 
 import json
 import pathlib
+import subprocess
 
 from render import render
 
@@ -327,7 +328,9 @@ def main():
             print("always an error:", name)
         out.append({"name": name, "source": source, "cases": cases})
     text = json.dumps({"vars": variables, "templates": out}, ensure_ascii=False, separators=(",", ":"))
-    (HERE / "golden.json").write_text(text + "\n", encoding="utf-8")
+    data = text.encode() + b"\n"
+    (HERE / "golden.json.zst").write_bytes(subprocess.run(
+        ["zstd", "-q", "-19", "-c", f"--stream-size={len(data)}"], input=data, stdout=subprocess.PIPE, check=True).stdout)
     print(len(out), "templates,", sum(len(t["cases"]) for t in out), "cases,",
           sum(c["expected"] is None for t in out for c in t["cases"]), "errors,", len(text), "characters")
 
