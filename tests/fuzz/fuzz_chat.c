@@ -7,45 +7,19 @@
 #include "cli/arguments.h"
 #include "cli/chat_options.h"
 #include "cli/conversation.h"
-#include "tests/fuzz/fuzz.h"
-
-#include "ithaca.h"
-
-enum { BYTES = 256, BEGIN = BYTES, END };
+#include "tests/fuzz/byte_vocab.h"
 
 static const char own_template[] =
     "{% for m in messages %}<|s|>{{ m.role }}\n{{ m.content }}{{ m.tool_calls }}<|e|>{% endfor %}"
     "{{ tools }}{% if add_generation_prompt %}<|s|>assistant\n{% endif %}";
 
-/* A token for each byte, and two special ones. */
-static ith_vocab *vocab_of(void)
+static const ith_vocab *vocab(void)
 {
-    static ith_vocab *vocab;
-    json_t *tokens = json_object(), *root;
-    char name[16], path[128];
-    ith_error err = {0};
+    static ith_vocab *open;
 
-    if (vocab != NULL) {
-        json_decref(tokens);
-        return vocab;
-    }
-    for (int i = 0; i < BYTES; i++) {
-        snprintf(name, sizeof name, "<0x%02X>", (unsigned)i);
-        json_object_set_new(tokens, name, json_integer(i));
-    }
-    root = json_pack("{s:[{s:i, s:s, s:b}, {s:i, s:s, s:b}], s:{s:s}, s:{s:s, s:b, s:o, s:[]}}",
-                     "added_tokens", "id", BEGIN, "content", "<|s|>", "special", 1, "id", END,
-                     "content", "<|e|>", "special", 1, "decoder", "type", "ByteFallback", "model",
-                     "type", "BPE", "byte_fallback", 1, "vocab", tokens, "merges");
-    snprintf(path, sizeof path, "%s/tokenizer.json", fuzz_folder());
-    fuzz_must(json_dump_file(root, path, 0) == 0);
-    json_decref(root);
-    root = json_pack("{s:s}", "chat_template", own_template);
-    snprintf(path, sizeof path, "%s/tokenizer_config.json", fuzz_folder());
-    fuzz_must(json_dump_file(root, path, 0) == 0);
-    json_decref(root);
-    fuzz_must(ith_vocab_open(fuzz_folder(), &vocab, &err) == ITH_OK);
-    return vocab;
+    if (open == NULL)
+        open = fuzz_byte_vocab(own_template);
+    return open;
 }
 
 static void tokenize(const ith_conversation *c, bool answer, bool own)
@@ -54,11 +28,11 @@ static void tokenize(const ith_conversation *c, bool answer, bool own)
     ith_ids ids;
     ith_error err = {0};
 
-    if (!fuzz_verdict(ith_conversation_ids(c, vocab_of(), answer, &ids, NULL, &err), &err))
+    if (!fuzz_verdict(ith_conversation_ids(c, vocab(), answer, &ids, NULL, &err), &err))
         return;
     for (size_t i = 0; i < ids.n; i++) {
-        fuzz_must(ids.data[i] >= 0 && ids.data[i] <= END);
-        special += ids.data[i] >= BEGIN;
+        fuzz_must(ids.data[i] >= 0 && ids.data[i] <= FUZZ_END);
+        special += ids.data[i] >= FUZZ_BEGIN;
     }
     fuzz_must(!own || special == written);
     free(ids.data);
