@@ -278,8 +278,9 @@ demo: setup
 	@ITHACA=$(BIN) scripts/demo.sh
 
 .PHONY: compare
-## compare: measures a small shape here and sets it beside the H200 (LLAMA_BENCH=PROGRAM: llama.cpp too)
+## compare: measures a small shape here, llama.cpp too, and sets both beside the H200 (LLAMA_BENCH=PROGRAM, or =no)
 compare: setup
+	@[ -n "$(LLAMA_BENCH)" ] || scripts/setup.sh peers
 	@$(AGAIN) all
 	@ITHACA=$(BIN) LLAMA_BENCH="$(LLAMA_BENCH)" scripts/compare.sh
 

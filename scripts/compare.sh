@@ -1,11 +1,12 @@
 #!/bin/bash
 # compare.sh - what `make compare` runs: measures this machine on 1 and on 2 ranks with a small shape
-# and random weights, llama.cpp too where LLAMA_BENCH names its llama-bench, and sets them beside the
-# GPUs of bench/baselines. OUT/index.html is the page.
+# and random weights, llama.cpp too, and sets them beside the GPUs of bench/baselines. OUT/index.html
+# is the page. LLAMA_BENCH names llama.cpp's llama-bench; if it does not, that is built in
+# build/llama, where cmake, pip and PyPI are to be had.
 #
 #   ITHACA=build/release/ithaca scripts/compare.sh
 #   SHAPE=bench/shapes/NAME.json  DEPTHS=0,1536,7680  PROMPT=512  DECODE=16  REPETITIONS=3
-#   BASELINES="FILE..."  OUT=build/compare  LLAMA_BENCH=PROGRAM
+#   BASELINES="FILE..."  OUT=build/compare  LLAMA_BENCH=PROGRAM (no: without llama.cpp)
 #
 # OUT/here.json is resumed: depths that it has are not measured again. llama-bench warms up with the
 # whole of each prompt, and then measures it once: it takes the longest part of the time.
@@ -29,14 +30,24 @@ for ranks in 1 2; do
 done
 documents=("$out/here.json")
 
-if [[ -n ${LLAMA_BENCH:-} ]]; then
+llama=${LLAMA_BENCH:-}
+if [[ -z $llama ]]; then
+    llama=build/llama/bin/llama-bench
+    echo "building llama.cpp in build/llama" >&2
+    bench/peers/build.sh --bench build/llama >build/llama.log 2>&1 || {
+        tail -n 1 build/llama.log >&2
+        echo "llama.cpp could not be built (build/llama.log): the page is without it" >&2
+        llama=no
+    }
+fi
+if [[ $llama != no ]]; then
     echo "llama.cpp, $((2 * threads)) threads" >&2
     # Whole prompts, and answers behind as many tokens as Ithaca's.
     prompts=
     for depth in ${depths//,/ }; do prompts=${prompts:+$prompts,}$((depth + prompt)); done
     name=$(basename "$shape" .json)
     python3 bench/peers/random_gguf.py "$shape" "$out/$name.gguf"
-    bench=("$LLAMA_BENCH" -m "$out/$name.gguf" -t $((2 * threads)) -fa 1 -ctk f16 -ctv f16
+    bench=("$llama" -m "$out/$name.gguf" -t $((2 * threads)) -fa 1 -ctk f16 -ctv f16
         -ngl 0 -r 1 -o jsonl)
     { "${bench[@]}" -p "$prompts" -n 0 && "${bench[@]}" -p 0 -n "$decode" -d "$depths"; } \
         >"$out/llama.jsonl" 2>"$out/llama.log" || { tail -n 3 "$out/llama.log" >&2 && exit 1; }

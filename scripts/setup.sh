@@ -8,6 +8,7 @@
 #   scripts/setup.sh slurm            a SLURM cluster on one machine, for `make check-slurm`
 #   scripts/setup.sh page             Chromium and its driver, for `make check-page`
 #   scripts/setup.sh deb              debhelper, for `make deb`
+#   scripts/setup.sh peers            what builds llama.cpp, for `make compare`
 #   scripts/setup.sh fuzz             clang, libFuzzer and llvm-cov, for `make fuzz`
 #   ITHACA_SETUP=off                  never install: say what is missing, and fail
 set -eu
@@ -21,6 +22,7 @@ case ${1:-} in
 '') ;;
 cross) packages="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user" ;;
 page) packages="chromium chromium-driver" ;;
+peers) packages="cmake g++ python3-pip" ;;
 deb) packages="dpkg-dev debhelper libopenblas-dev" ;;
 slurm) packages="slurm-wlm munge iproute2 openmpi-bin" ;;
 fuzz) packages="clang-14 libclang-rt-14-dev libomp-14-dev llvm-14" ;;

@@ -45,7 +45,7 @@ same "llama.cpp is asked for whole prompts and for answers behind as many" "2 -p
 matches "its file has all tensors, in Q4_0" "$work/inspected" '^tensors +24, '
 
 stamp=$(field "$work/made/here.json" 'sorted(r["started"] for r in j["runs"].values())')
-expect "again, without llama.cpp" 0 scripts/compare.sh
+expect "again, without llama.cpp" 0 env LLAMA_BENCH=no scripts/compare.sh
 same "nothing is measured twice" "$stamp" \
     "$(field "$work/made/here.json" 'sorted(r["started"] for r in j["runs"].values())')"
 same "nothing of llama.cpp is in the page" 0 "$(grep -c 'llama\.cpp' "$work/made/index.html")"
