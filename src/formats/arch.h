@@ -128,10 +128,10 @@ typedef struct ith_hf_class {
 
 /* The defaults of the family's class in Transformers. */
 typedef struct ith_arch_defaults {
-    int64_t n_vocab, n_heads; /* 0: the file must say */
-    int64_t n_kv_heads;       /* 0: as many as query heads */
-    int64_t head_dim;         /* 0: hidden / heads */
-    int64_t ctx;              /* max_position_embeddings */
+    int64_t n_vocab, n_heads, ffn; /* 0: the file must say */
+    int64_t n_kv_heads;            /* 0: as many as query heads */
+    int64_t head_dim;              /* 0: hidden / heads */
+    int64_t ctx;                   /* max_position_embeddings */
     double rms_eps, rope_theta;
     double rotated;       /* partial_rotary_factor; 0: 1 */
     int64_t window;       /* sliding_window; 0: null */

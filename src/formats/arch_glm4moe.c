@@ -39,12 +39,13 @@ static ith_status read_config(const json_t *config, const char *where, ith_hpara
     return ith_experts_read_shared(config, where, "n_shared_experts", hp->experts.ffn, hp, err);
 }
 
-/* GLM-4.5 has norms of heads, GLM-4.5-Air has none. */
+/* GLM-4.5 has norms of heads, GLM-4.5-Air has none. Solar Open does not speak of dense layers. */
 static ith_status read_gguf(const struct ith_gguf_meta *meta,
                             const struct ith_tensor_table *tensors, ith_hparams *hp, ith_error *err)
 {
     if (ith_tensor_table_find(tensors, "blk.0.attn_q_norm.weight") != NULL)
         hp->qk_norm = ITH_QK_NORM_HEAD;
+    hp->experts.first = 0;
     return ith_experts_read_gguf(meta, tensors, hp, err);
 }
 
@@ -59,7 +60,8 @@ const ith_arch ith_arch_glm4moe = {
     .hf_classes = classes,
     .may_bias_qkv = true,
     .may_rotate_part = true,
-    .defaults = {.n_kv_heads = 8,
+    .defaults = {.ffn = 10944, /* which Solar Open's GGUF files do not say */
+                 .n_kv_heads = 8,
                  .ctx = 131072,
                  .rms_eps = 1e-5,
                  .rope_theta = 10000,

@@ -84,7 +84,9 @@ static ith_status read_sizes(const reader *r, ith_error *err)
                         (long long)hp->n_layers);
     hp->n_layers -= hp->draft_layers; /* which block_count counts */
     ITH_TRY(need(r, "embedding_length", &hp->hidden, err));
-    ITH_TRY(need(r, "feed_forward_length", &hp->ffn, err));
+    hp->ffn = r->arch->defaults.ffn;
+    ITH_TRY(hp->ffn > 0 ? read_int(r, "feed_forward_length", &hp->ffn, err)
+                        : need(r, "feed_forward_length", &hp->ffn, err));
     ITH_TRY(need(r, "attention.head_count", &hp->n_heads, err));
     ITH_TRY(need(r, "context_length", &hp->ctx_train, err));
     if (hp->n_heads == 0)

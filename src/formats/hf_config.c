@@ -282,7 +282,7 @@ static ith_status read_sizes(const ith_hf_reader *r, ith_error *err)
     ITH_TRY(ith_json_int(r->config, r->where, "num_nextn_predict_layers", 0, ITH_MAX_LISTED_LAYERS,
                          &hp->draft_layers, err));
     ITH_TRY(need(r, "hidden_size", &hp->hidden, err));
-    ITH_TRY(need(r, "intermediate_size", &hp->ffn, err));
+    ITH_TRY(need_or(r, "intermediate_size", r->arch->defaults.ffn, &hp->ffn, err));
     ITH_TRY(need_or(r, "vocab_size", r->arch->defaults.n_vocab, &hp->n_vocab, err));
     ITH_TRY(read_heads(r, err));
     ITH_TRY(read_int(r, "max_position_embeddings", &hp->ctx_train, err));
