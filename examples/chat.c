@@ -147,7 +147,8 @@ static ith_status take_turn(chat *c, const turn *t, ith_error *err)
 
     /* c->tokens is NULL and n_tokens 0 on all ranks but rank 0, whose values count. */
     status = ith_session_truncate(c->session, keep, err);
-    if (status == ITH_E_UNSUPPORTED) { /* a window of the model's has moved on: begin anew */
+    /* A window of the model's has moved on: begin anew. */
+    if (status == ITH_E_UNSUPPORTED) {
         keep = 0;
         status = ith_session_truncate(c->session, keep, err);
     }

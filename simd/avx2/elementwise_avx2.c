@@ -6,7 +6,8 @@
 void ith_rmsnorm__avx2(int64_t n, const float *x, const float *w, float eps, float *out)
 {
     __m256 low = _mm256_setzero_ps(), high = low;
-    for (int64_t i = 0; i < n; i += 16) { /* past the end zeros are added, which change no sum */
+    /* Past the end zeros are added, which change no sum. */
+    for (int64_t i = 0; i < n; i += 16) {
         const __m256 a = load_first(x + i, n - i), b = load_first(x + i + 8, n - i - 8);
         low = _mm256_fmadd_ps(a, a, low);
         high = _mm256_fmadd_ps(b, b, high);

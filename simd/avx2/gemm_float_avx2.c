@@ -78,7 +78,8 @@ ITH_INLINE void gemm(const ith_layout layout, int64_t n_tiles, int64_t n_tokens,
                 gemm_block(layout, 4, 2, tile, tile_bytes, n_cols, x, ld_x, out, ld_out);
         }
     for (; i < n_tiles; i++, tile += tile_bytes, out += ITH_TILE_ROWS)
-        for (int64_t b = 0; b < blocks; b++) { /* of almost equal size */
+        /* Of almost equal size. */
+        for (int64_t b = 0; b < blocks; b++) {
             const int64_t begin = n_tokens * b / blocks, end = n_tokens * (b + 1) / blocks;
             gemm_tokens(layout, (int)(end - begin), tile, tile_bytes, n_cols, x + begin * ld_x,
                         ld_x, out + begin * ld_out, ld_out);

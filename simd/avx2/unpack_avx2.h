@@ -28,7 +28,8 @@ ITH_INLINE __m256i stored_quad(const ith_layout layout, const uint8_t *group, co
     const int bytes = ith_tile_forms[layout].quants;
     if (bytes == 512)
         return load_rows(group + 64 * j);
-    if (bytes < 256) { /* pairs, or pairs and bits */
+    /* Pairs, or pairs and bits. */
+    if (bytes < 256) {
         const __m256i low = shifted_bits(load_rows(group + 64 * (j % 2)), -2 * (j / 2), 3);
         return bytes == 128 ? low
                             : _mm256_or_si256(low, shifted_bits(load_rows(group + 128), 2 - j, 4));

@@ -27,7 +27,8 @@ ITH_INLINE __m512i stored_quad(const ith_layout layout, const uint8_t *group, co
     const int bytes = ith_tile_forms[layout].quants;
     if (bytes == 512)
         return _mm512_loadu_si512(group + 64 * j);
-    if (bytes < 256) { /* pairs, or pairs and bits */
+    /* Pairs, or pairs and bits. */
+    if (bytes < 256) {
         const __m512i pairs = _mm512_loadu_si512(group + 64 * (j % 2));
         const __m512i low = _mm512_and_si512(shift_bits(pairs, -2 * (j / 2)), _mm512_set1_epi8(3));
         return bytes == 128 ? low : add_bits(low, _mm512_loadu_si512(group + 128), 2 - j, 4);

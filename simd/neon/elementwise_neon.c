@@ -9,7 +9,8 @@ void ith_rmsnorm__neon(int64_t n, const float *x, const float *w, float eps, flo
                            vdupq_n_f32(0.0f)};
     for (int64_t i = 0; i < n; i += 16)
 #pragma GCC unroll 4
-        for (int k = 0; k < 4; k++) { /* past the end zeros are added, which change no sum */
+        /* Past the end zeros are added, which change no sum. */
+        for (int k = 0; k < 4; k++) {
             const float32x4_t v = load_first(x + i + 4 * k, n - i - 4 * k);
             lane[k] = vfmaq_f32(lane[k], v, v);
         }

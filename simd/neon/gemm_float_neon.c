@@ -41,7 +41,8 @@ ITH_INLINE void gemm(const ith_layout layout, int64_t n_tiles, int64_t n_tokens,
     const uint8_t *tile = tiles;
 
     for (int64_t i = 0; i < n_tiles; i++, tile += tile_bytes, out += ITH_TILE_ROWS)
-        for (int64_t b = 0; b < blocks; b++) { /* of almost equal size */
+        /* Of almost equal size. */
+        for (int64_t b = 0; b < blocks; b++) {
             const int64_t begin = n_tokens * b / blocks, end = n_tokens * (b + 1) / blocks;
             const float *from = x + begin * ld_x;
             float *to = out + begin * ld_out;

@@ -18,7 +18,8 @@ ITH_INLINE uint8x16_t shifted_bits(uint8x16_t bytes, const int by, const int mas
 ITH_INLINE uint8x16_t stored_quad(const ith_layout layout, const uint8_t *group, const int j)
 {
     const int bytes = ith_tile_forms[layout].quants;
-    if (bytes < 256) { /* pairs, or pairs and bits */
+    /* Pairs, or pairs and bits. */
+    if (bytes < 256) {
         const uint8x16_t low = shifted_bits(vld1q_u8(group + 64 * (j % 2)), -2 * (j / 2), 3);
         return bytes == 128 ? low : vorrq_u8(low, shifted_bits(vld1q_u8(group + 128), 2 - j, 4));
     }

@@ -7,7 +7,8 @@ int64_t ith_argmax__ref(int64_t n, const float *x)
     float largest = -INFINITY;
     int64_t at = 0;
     for (int64_t i = 0; i < n; i++)
-        if (x[i] > largest) { /* false for NaN */
+        /* False for NaN. */
+        if (x[i] > largest) {
             largest = x[i];
             at = i;
         }

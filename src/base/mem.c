@@ -357,7 +357,8 @@ bool ith_mem_each_mapping(void (*see)(void *user, uintptr_t begin, uintptr_t end
     if (!f)
         return false;
     while (fgets(line, sizeof line, f))
-        if (sscanf(line, "%lx-%lx ", &from, &to) == 2) { /* the next mapping's first line */
+        /* The next mapping's first line. */
+        if (sscanf(line, "%lx-%lx ", &from, &to) == 2) {
             if (end > 0)
                 see(user, begin, end, huge);
             begin = from;

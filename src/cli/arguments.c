@@ -18,7 +18,8 @@
 enum { FULL_HELP = 999, FIRST = 1000 };
 enum { OPTIONS_MAX = 64, LONGS_MAX = 2 * OPTIONS_MAX, NAME_BYTES = 64, HINT_BYTES = 80 };
 
-typedef struct bound { /* a command's options, each with the address of its value */
+/* A command's options, each with the address of its value. */
+typedef struct bound {
     const ith_cli *cli;
     const ith_command *command;
     const ith_option *options[OPTIONS_MAX];
@@ -224,7 +225,8 @@ static int set_presets(const bound *b)
 
 /* ---- The command line ---- */
 
-typedef struct tables { /* getopt's */
+/* getopt's. */
+typedef struct tables {
     struct option longs[LONGS_MAX + 2];
     char shorts[2 * OPTIONS_MAX + 4];
 } tables;

@@ -42,7 +42,8 @@ static int help_main(const ith_cli *cli, int argc, char **argv)
     help_args args = {.completion = SHELL_NONE};
     int code;
 
-    if (argc > 1 && argv[1][0] != '-') { /* "help bench model" is "bench model --help" */
+    /* "help bench model" is "bench model --help" */
+    if (argc > 1 && argv[1][0] != '-') {
         char option[] = "--help", *asked[] = {argv[1], argc > 2 ? argv[2] : option, option, NULL};
         return ith_command_run_named(cli, argc > 2 ? 3 : 2, asked);
     }

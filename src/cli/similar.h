@@ -4,7 +4,8 @@
 
 #include <stddef.h>
 
-typedef struct ith_similar { /* zeroed by the caller, except for `typed` and `len` */
+/* Zeroed by the caller, except for `typed` and `len`. */
+typedef struct ith_similar {
     const char *typed;
     size_t len;
     const char *best; /* the closest so far; NULL: none is close */

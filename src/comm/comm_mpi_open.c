@@ -256,7 +256,8 @@ static void watch_ranks(ith_comm *comm, int seconds)
             impl->watch = ith_network_watch_open(hosts, comm->size, seconds, machine_is_lost,
                                                  rank_is_stopped, comm);
     }
-    if (impl->watch == NULL) { /* nobody beats: the next rank must not wait for it */
+    /* Nobody beats: the next rank must not wait for it. */
+    if (impl->watch == NULL) {
         ith_heartbeat_close(impl->heartbeat);
         impl->heartbeat = NULL;
     }

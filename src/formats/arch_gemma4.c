@@ -182,7 +182,8 @@ static ith_status read_turning_share(const json_t *config, const char *where, it
     if (share != 1) /* the class would give it to sets that do not have it, whatever their layers */
         return refuse(where, key, "a value for all layers", err);
 
-    if (!json_is_object(sets)) { /* as the class has it */
+    /* As the class has it. */
+    if (!json_is_object(sets)) {
         hp->rope.kind = ITH_ROPE_PROPORTIONAL;
         hp->rope.factor = 1;
         hp->rope.theta = ith_arch_gemma4.defaults.rope_theta;

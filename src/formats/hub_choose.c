@@ -21,9 +21,10 @@ static const char *const small_names[] = {
 
 static const char *const default_tags[] = {"Q4_K_M", "Q8_0"};
 
-typedef struct gguf_name { /* where the parts of one are, in its name */
-    size_t stem;           /* bytes before the part's number, or before ".gguf" */
-    long part, of;         /* from 1; 0 of 0: it is not split */
+/* Where the parts of one are, in its name. */
+typedef struct gguf_name {
+    size_t stem;   /* bytes before the part's number, or before ".gguf" */
+    long part, of; /* from 1; 0 of 0: it is not split */
 } gguf_name;
 
 static bool ends_with(const char *text, size_t len, const char *suffix)

@@ -123,7 +123,8 @@ static void put_scale(ith_dtype dtype, double std, uint8_t *at)
 {
     double d = std / quantized[dtype].deviation;
 
-    if (dtype == ITH_DT_MXFP4) { /* the power of two that is near enough */
+    /* The power of two that is near enough. */
+    if (dtype == ITH_DT_MXFP4) {
         at[0] = 128;
         for (double left = d; left < 0.7; left *= 2)
             at[0]--;

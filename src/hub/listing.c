@@ -135,7 +135,8 @@ done:
 
 /* ---- The list of files ---- */
 
-typedef struct text { /* an answer, kept in memory */
+/* An answer, kept in memory. */
+typedef struct text {
     const char *what;
     char *data;
     size_t len, cap;

@@ -353,7 +353,8 @@ static ith_status find_tokens(const search *q, const ith_key *root, ith_segment 
     ith_status status = ITH_OK;
 
     for (int64_t at = 0; status == ITH_OK && at < q->n; at += ITH_KV_SEGMENT, s++) {
-        if (q->n - at >= ITH_KV_SEGMENT) { /* a whole segment is found by its name */
+        /* A whole segment is found by its name. */
+        if (q->n - at >= ITH_KV_SEGMENT) {
             ith_key key = ith_key_next(&parent, q->ids + at, ITH_KV_SEGMENT);
             if (!look_at(q, &parent, &key, at, s))
                 *s = (ith_segment){0};

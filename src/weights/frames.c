@@ -95,7 +95,8 @@ ith_status ith_frames_read(const ith_frames *frames, ith_frame_reader *reader, c
 
 /* ---- Making ---- */
 
-typedef struct maker { /* one thread's */
+/* One thread's. */
+typedef struct maker {
     ith_producer producer;
     ith_zframe *z;
     uint8_t *memory; /* a tile, its planes, the frame */

@@ -357,7 +357,8 @@ bool ith_layout_pack_tile(ith_layout layout, int64_t groups, ith_dtype dtype, in
     floats f = {dtype, cols, importance, rows};
     bool finite = true;
 
-    if (rows[ITH_TILE_ROWS - 1] == NULL) { /* rows past the end: quant 0, scale 0 */
+    /* Rows past the end: quant 0, scale 0. */
+    if (rows[ITH_TILE_ROWS - 1] == NULL) {
         memset(tile, 0, ith_tile_bytes(layout, (size_t)groups));
         if (layout == ITH_W8)
             memset(tile, 128, 512 * (size_t)groups);

@@ -252,8 +252,9 @@ static ith_range run_at(const ith_heads *a, int i, int64_t begin)
     return (ith_range){0, ith_range_size(ith_pass_tokens(a->pass, a->attended))};
 }
 
-typedef struct tiles { /* of the tokens attended to, for each head */
-    int64_t tokens;    /* of a tile */
+/* Of the tokens attended to, for each head. */
+typedef struct tiles {
+    int64_t tokens; /* of a tile */
     int64_t n;
 } tiles;
 

@@ -89,9 +89,10 @@ void ith_route_token(const ith_kernels *kernels, const ith_experts_params *exper
 /* Fills the lists from chosen and weights of n_tokens tokens. */
 void ith_route_list(const ith_experts_params *experts, int64_t n_tokens, ith_routes *routes);
 
-typedef enum ith_deal {                 /* what is dealt out one after another */
-                        ITH_BY_EXPERTS, /* all groups of rows of an expert, then the next one's */
-                        ITH_BY_ROWS     /* the first group of every expert, then the second */
+/* What is dealt out one after another. */
+typedef enum ith_deal {
+    ITH_BY_EXPERTS, /* all groups of rows of an expert, then the next one's */
+    ITH_BY_ROWS     /* the first group of every expert, then the second */
 } ith_deal;
 
 /* Of an expert's `groups` of rows, those of task `task` of `tasks`; every group belongs to one

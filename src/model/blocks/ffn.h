@@ -6,7 +6,8 @@
 #include "model/blocks/block.h"
 #include "model/pass.h"
 
-typedef struct ith_ffn {    /* width f, hidden h */
+/* Width f, hidden h. */
+typedef struct ith_ffn {
     const ith_matrix *gate; /* [f, h]; NULL: none */
     const ith_matrix *up;   /* [f, h] */
     const ith_matrix *down; /* [h, f] */

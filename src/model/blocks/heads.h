@@ -33,13 +33,15 @@ typedef struct ith_heads_shape {
     bool latent; /* the value is the key's first dv channels; else dv is d */
 } ith_heads_shape;
 
-typedef struct ith_query_record { /* in bytes */
-    int64_t stride;               /* from head to head */
-    int64_t scales, bytes;        /* where the scales begin; of the whole */
-    int64_t scale;                /* of a head's scales */
+/* In bytes. */
+typedef struct ith_query_record {
+    int64_t stride;        /* from head to head */
+    int64_t scales, bytes; /* where the scales begin; of the whole */
+    int64_t scale;         /* of a head's scales */
 } ith_query_record;
 
-typedef struct ith_kv_record { /* in bytes; the key is at 0 */
+/* In bytes; the key is at 0. */
+typedef struct ith_kv_record {
     int64_t value, scales, bytes;
 } ith_kv_record;
 

@@ -54,7 +54,8 @@ static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
                                   .form = {.taps = hp->conv_taps, .channels = h}};
     const ith_matrix_want o = ith_want(ITH_ROLE_REC_OUT, h, h, STAGE_OUT);
 
-    for (int i = 0; i < 3; i++) { /* rows of B, of C, of u */
+    /* Rows of B, of C, of u. */
+    for (int i = 0; i < 3; i++) {
         ith_matrix_want want = ith_want(roles[i], h, h, STAGE_IN);
         want.fused = ITH_ROLE_REC_QKV;
         want.fused_rows = 3 * h;
