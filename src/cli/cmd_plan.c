@@ -326,6 +326,16 @@ static int show(const ith_cli *cli, const plan_args *args, json_t *rows, int64_t
     return ITH_EXIT_DONE;
 }
 
+/* What is wrong with the model or the options is said before seconds are spent on measuring. */
+static ith_status try_one(const plan_args *args, const ith_engine_params *params, ith_error *err)
+{
+    json_t *row = NULL;
+    ith_status status = estimate(args, params, 1, &row, err);
+
+    json_decref(row);
+    return status;
+}
+
 static int plan_main(const ith_cli *cli, int argc, char **argv)
 {
     plan_args args = {.model = ith_model_args_default()};
@@ -340,7 +350,9 @@ static int plan_main(const ith_cli *cli, int argc, char **argv)
         json_decref(rows);
         return code;
     }
-    status = find_machine(cli, &args, &err);
+    status = args.machine != NULL ? ITH_OK : try_one(&args, &params, &err);
+    if (status == ITH_OK)
+        status = find_machine(cli, &args, &err);
     if (status == ITH_OK)
         status = estimate_all(&args, &params, rows, &err);
     if (status == ITH_OK)

@@ -177,3 +177,7 @@ same "it runs: model, context and what was submitted" "run --threads 1 -m $NEEDL
 expect "no script where nothing fits" 1 "$ITHACA" plan synthetic:qwen3-32b:bf16 --machine $xeon --mem 4GiB --nodes 2 --ctx 8192 --sbatch "$work/none.sbatch"
 matches "no script: why" "$err" "no script is written"
 same "no script: none is there" no "$([[ -e $work/none.sbatch ]] && echo yes || echo no)"
+
+# Measuring this machine takes seconds of all cores
+expect "what is wrong is said before this machine is measured" 1 bash -c "ulimit -t 1; exec '$ITHACA' plan synthetic:qwen3-8b:q4_0 --ctx 99999999999"
+matches "and named" "$err" "context 99999999999"
