@@ -692,8 +692,8 @@ const ith_command ith_command_batch = {
         "interruption, and it resumes: no line is lost or written twice. A request that cannot be "
         "answered gets a line that says why.",
     .examples = "ithaca batch Qwen3-8B --input in.jsonl --output out.jsonl\n"
-                "srun ithaca batch Qwen3-8B -i in.jsonl -o out.$SLURM_ARRAY_TASK_ID.jsonl \\\n"
-                "    --shard $SLURM_ARRAY_TASK_ID/8\n",
+                "srun ithaca batch Qwen3-8B -i in.jsonl \\\n"
+                "    -o out.$SLURM_ARRAY_TASK_ID.jsonl --shard $SLURM_ARRAY_TASK_ID/8\n",
     .groups = groups,
     .operand = "model",
     .collective = true,

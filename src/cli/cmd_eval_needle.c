@@ -344,7 +344,7 @@ const ith_command ith_command_eval_needle = {
         "--json and -o FILE give a document as bench/schema/bench-1.json describes it, which "
         "ithaca compare shows as a heat map.",
     .examples = "ithaca eval needle Qwen3-8B --lengths 1k,8k,32k -o quality.json\n"
-                "mpirun -n 4 ithaca eval needle model.gguf --lengths 64k,128k --positions 0.5\n",
+                "mpirun -n 4 ithaca eval needle model.gguf --lengths 64k --positions 0.5\n",
     .groups = groups,
     .operand = "model",
     .collective = true,

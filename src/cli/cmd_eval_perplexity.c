@@ -255,8 +255,8 @@ const ith_command ith_command_eval_perplexity = {
         "stay as they are.\n\n"
         "--json and -o FILE give a document as bench/schema/bench-1.json describes it, which "
         "ithaca compare shows. Several models can go to one file.",
-    .examples = "ithaca eval perplexity Qwen3-8B -f wiki.txt --quants w4,w8,bf16 --kvs q8,bf16\n"
-                "ithaca eval perplexity model.gguf -f wiki.txt --window 2048 -o quality.json\n",
+    .examples = "ithaca eval perplexity Qwen3-8B -f wiki.txt --quants w4,w8 --kvs q8,bf16\n"
+                "ithaca eval perplexity model.gguf -f wiki.txt --window 2048 -o q.json\n",
     .groups = groups,
     .operand = "model",
     .collective = true,

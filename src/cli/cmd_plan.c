@@ -377,7 +377,7 @@ const ith_command ith_command_plan = {
         "file of cluster/machines; by default nodes are like this machine. --mem, -t, --read-gbps "
         "and --gops override single values. The model is not loaded.",
     .examples = "ithaca plan Qwen3-8B --ctx 128k\n"
-                "ithaca plan Qwen3-32B -c 32k --nodes 64 --machine xeon-32.json --price 1.2\n"
+                "ithaca plan Qwen3-32B -c 32k --nodes 64 --machine xeon.json --price 1.2\n"
                 "ithaca plan Qwen3-8B -c 128k --machine here.json --sbatch job.sbatch\n"
                 "ithaca plan Qwen3-32B -c 32k --nodes 8 --mem 60GiB -t 32 --gops 20000\n"
                 "ithaca plan synthetic:qwen3-8b:q4_0 --nodes 16 --json\n",

@@ -419,8 +419,8 @@ const ith_command ith_command_run = {
     .examples = "ithaca run Qwen3-8B -p \"What is the capital of France?\"\n"
                 "mpirun -n 4 ithaca run Qwen3-8B -f book.txt -p \"Who narrates?\" -n 400\n"
                 "ithaca run Qwen3-8B -f book.txt -p \"Who narrates?\" --prompt-cache ~/kv\n"
-                "ithaca run Qwen3-8B --tools tools.json -p \"Weather in Bern?\" --thinking off\n"
-                "ithaca run Qwen3-8B -f invoice.txt -p \"The items?\" --json-schema items.json\n"
+                "ithaca run Qwen3-8B --tools tools.json -p \"Weather?\" --thinking off\n"
+                "ithaca run Qwen3-8B -f invoice.txt -p \"Items?\" --json-schema items.json\n"
                 "ithaca run model.gguf --raw -p \"Once upon a time\" --temp 0.8 --seed 7\n",
     .groups = ith_run_groups,
     .operand = "model",
