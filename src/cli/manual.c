@@ -30,7 +30,7 @@ const ith_fact ith_manual_environment[] = {
                               "one machine what happens between several."},
     {"ITHACA_NETWORK_TIMEOUT",
      "Seconds after which a rank that is stopped, or a machine that answers nothing any more over "
-     "TCP, ends the run; 60 by default, 0 to wait for ever. Those that are only busy do answer. "
+     "TCP, ends the run; 8 by default, 0 to wait for ever. Those that are only busy do answer. "
      "Where ranks have different values, a stopped rank has the longer of its own and its "
      "neighbour's."},
     {"ITHACA_TOPOLOGY",

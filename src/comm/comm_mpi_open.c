@@ -204,7 +204,7 @@ static ith_comm *new_comm_on_all(void)
 /* Ends all ranks. MPI_Abort may wait for the launcher, which the same machine may have cut off. */
 static void machine_is_lost(void *user, const char *text)
 {
-    enum { PATIENCE_S = 4 };
+    enum { PATIENCE_S = 2 };
 
     signal(SIGALRM, SIG_DFL);
     alarm(PATIENCE_S);
@@ -212,13 +212,13 @@ static void machine_is_lost(void *user, const char *text)
 }
 
 /* An ith_network_ask_fn. A machine that is lost is known by its connections first. */
-static bool rank_is_stopped(void *user, int looks, char text[ITH_NETWORK_TEXT])
+static bool rank_is_stopped(void *user, int looks, int late, char text[ITH_NETWORK_TEXT])
 {
     enum { LEAD = 2 };
     const ith_mpi_impl *impl = ith_mpi_of(user);
     const char *host;
-    int missed = ith_heartbeat_look(impl->heartbeat), before,
-        seconds = ith_heartbeat_seconds(impl->heartbeat);
+    int missed = ith_heartbeat_look(impl->heartbeat, late), before,
+        seconds = ith_heartbeat_seconds(impl->heartbeat) * ith_heartbeat_times(impl->heartbeat);
 
     if (missed < (int64_t)looks * seconds / impl->network_timeout_s + LEAD)
         return false;

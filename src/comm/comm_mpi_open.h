@@ -23,7 +23,7 @@ typedef struct ith_mpi_options {
 } ith_mpi_options;
 
 static const ith_mpi_options ith_mpi_defaults = {
-    .message_bytes = 1 << 30, .board_bytes = 1 << 18, .network_timeout_s = 60};
+    .message_bytes = 1 << 30, .board_bytes = 1 << 18, .network_timeout_s = 8};
 
 /* Collective over MPI's world. Starts MPI unless the program has; closing then finalizes it. *comm
  * is the caller's. ITH_E_COMM: MPI does not start, serves no threads, a rank is another build, or

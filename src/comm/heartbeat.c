@@ -8,13 +8,22 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* A goodbye that is lost would end a run; a beat that is lost is followed by others. */
-enum { GOODBYES = 3 };
+enum {
+    /* A goodbye that is lost would end a run; a beat that is lost is followed by others. */
+    GOODBYES = 3,
+
+    /* Looks in time after which a late one counts for one pause less. */
+    CALM = 30,
+
+    /* The most that a late rank is given, in times of what others are. */
+    MOST_TIMES = 6
+};
 
 typedef struct beat {
     uint64_t token;
     int32_t rank; /* of the sender */
     int32_t leaves;
+    int32_t late; /* pauses by which its looks came late lately, at most */
 } beat;
 
 struct ith_heartbeat {
@@ -26,6 +35,8 @@ struct ith_heartbeat {
     char host[64]; /* of the rank before */
     bool heard;    /* and it has not left since */
     int missed;
+    int late, calm;  /* of this rank's looks; looks in time since */
+    int before_late; /* as the rank before says of its own */
 };
 
 ith_heartbeat *ith_heartbeat_open(int seconds, ith_pulse *here)
@@ -73,7 +84,7 @@ static void aim(ith_heartbeat *h, const ith_pulse *mine, const ith_pulse *next)
 
 static void send_beat(const ith_heartbeat *h, bool leaves)
 {
-    beat b = {h->token, h->rank, leaves};
+    beat b = {h->token, h->rank, leaves, h->late};
 
     for (int i = 0; i < h->n_next; i++)
         (void)!sendto(h->fd, &b, sizeof b, MSG_NOSIGNAL, (const struct sockaddr *)&h->next[i],
@@ -94,19 +105,33 @@ void ith_heartbeat_join(ith_heartbeat *h, const ith_pulse *all, int size, int ra
         send_beat(h, false);
 }
 
-int ith_heartbeat_look(ith_heartbeat *h)
+/* The latest look counts for some time. */
+static void note_late(ith_heartbeat *h, int late)
+{
+    if (late > 0 && late >= h->late) {
+        h->late = late;
+        h->calm = 0;
+    } else if (h->late > 0 && ++h->calm == CALM) {
+        h->late--;
+        h->calm = 0;
+    }
+}
+
+int ith_heartbeat_look(ith_heartbeat *h, int late)
 {
     beat b;
     ssize_t got;
 
     if (h->fd < 0 || h->before < 0)
         return 0;
+    note_late(h, late);
     send_beat(h, false);
     h->missed++;
     while ((got = recv(h->fd, &b, sizeof b, 0)) >= 0)
         if (got == sizeof b && b.token == h->token && b.rank == h->before) {
             h->missed = 0;
             h->heard = b.leaves == 0;
+            h->before_late = b.late;
         }
     if (!h->heard)
         h->missed = 0;
@@ -116,6 +141,13 @@ int ith_heartbeat_look(ith_heartbeat *h)
 int ith_heartbeat_seconds(const ith_heartbeat *h)
 {
     return h->seconds;
+}
+
+int ith_heartbeat_times(const ith_heartbeat *h)
+{
+    return h->before_late < 0                ? 1
+           : h->before_late < MOST_TIMES - 1 ? 1 + h->before_late
+                                             : MOST_TIMES;
 }
 
 int ith_heartbeat_before(const ith_heartbeat *h, const char **host)

@@ -6,6 +6,11 @@
  * and one that is stopped does not. A rank counts how often it has listened in vain, not how long:
  * if all were stopped together (scontrol suspend, Ctrl-Z) they go on together. Nobody is judged who
  * was never heard, as behind a firewall.
+ *
+ * A machine that has too much to do wakes that thread late, and so it beats late. Each beat says by
+ * how much its sender's looks came late, and the next rank waits as many times longer for its next
+ * one. A rank that is stopped was in time until then. (Failure detectors that judge by the delays
+ * of the past: Hayashibara et al., "The phi accrual failure detector", SRDS 2004.)
  */
 #ifndef ITH_COMM_HEARTBEAT_H
 #define ITH_COMM_HEARTBEAT_H
@@ -30,13 +35,17 @@ ith_heartbeat *ith_heartbeat_open(int seconds, ith_pulse *here);
  * all, it does at once, so that it is known to the next even if it stops before its first look. */
 void ith_heartbeat_join(ith_heartbeat *h, const ith_pulse *all, int size, int rank);
 
-/* Sends a beat, and listens to what has come since the last call. Returns how many calls, this one
- * included, have heard nothing; 0: something, or the rank before was never heard, or has left. */
-int ith_heartbeat_look(ith_heartbeat *h);
+/* Sends a beat, and listens to what has come since the last call. The call is late by so many
+ * pauses between calls. Returns how many calls, this one included, have heard nothing; 0:
+ * something, or the rank before was never heard, or has left. */
+int ith_heartbeat_look(ith_heartbeat *h, int late);
 
 /* A rank before this one that is silent for so long is stopped: of the two ranks' seconds the more,
  * as launchers need not give both the same. */
 int ith_heartbeat_seconds(const ith_heartbeat *h);
+
+/* How many times longer the rank before gets, by what it has said of itself: 1 to 6. */
+int ith_heartbeat_times(const ith_heartbeat *h);
 
 /* The rank before this one, and its host. */
 int ith_heartbeat_before(const ith_heartbeat *h, const char **host);

@@ -29,7 +29,8 @@ typedef struct seen {
 
 struct ith_network_watch {
     ith_host here, *hosts; /* [n] */
-    int n, seconds;
+    int n, seconds, pause; /* from look to look */
+    DIR *descriptors;      /* of this process: opened once */
     ith_network_lost_fn *lost;
     ith_network_ask_fn *ask; /* NULL: none */
     void *user;
@@ -181,12 +182,14 @@ static double silence_of(ith_network_watch *w, int fd, double now)
 /* A machine that has been silent for too long; NULL: none. */
 static const ith_host *look(ith_network_watch *w)
 {
-    DIR *dir = opendir("/proc/self/fd");
     const ith_host *host = NULL, *lost = NULL;
     struct dirent *entry;
     double now = ith_now_s();
 
-    while (dir != NULL && lost == NULL && (entry = readdir(dir)) != NULL) {
+    if (w->descriptors == NULL)
+        return NULL;
+    rewinddir(w->descriptors);
+    while (lost == NULL && (entry = readdir(w->descriptors)) != NULL) {
         int fd = entry->d_name[0] == '.' ? -1 : atoi(entry->d_name);
         if (fd < 0 || (host = other_end(w, fd)) == NULL)
             continue;
@@ -194,20 +197,21 @@ static const ith_host *look(ith_network_watch *w)
         if (silence_of(w, fd, now) > w->seconds)
             lost = host;
     }
-    if (dir != NULL)
-        closedir(dir);
     return lost;
 }
 
 /* ---- The thread ---- */
 
-/* Is something lost? Then `text` says what. */
-static bool is_lost(ith_network_watch *w, int pause, char text[ITH_NETWORK_TEXT])
+/* Is something lost? Then `text` says what. The thread woke `late` pauses late: if this machine
+ * stood still, as virtual ones do, the answers to its probes are not here yet. */
+static bool is_lost(ith_network_watch *w, int late, char text[ITH_NETWORK_TEXT])
 {
+    bool asked =
+        w->ask != NULL && w->ask(w->user, (w->seconds + w->pause - 1) / w->pause, late, text);
     const ith_host *host = look(w);
 
-    if (host == NULL)
-        return w->ask != NULL && w->ask(w->user, (w->seconds + pause - 1) / pause, text);
+    if (host == NULL || late > 0)
+        return asked;
     snprintf(text, ITH_NETWORK_TEXT,
              "%s has not answered for %d seconds: it is down, or the network between it and %s is "
              "cut",
@@ -215,20 +219,22 @@ static bool is_lost(ith_network_watch *w, int pause, char text[ITH_NETWORK_TEXT]
     return true;
 }
 
+/* From the first look on it allocates nothing, unless there are more descriptors: while another
+ * thread brings in much memory, it would wait for that. */
 static void *run(void *arg)
 {
     ith_network_watch *w = arg;
-    int pause = w->seconds / 8 > 0 ? w->seconds / 8 : 1;
     char text[ITH_NETWORK_TEXT];
     bool lost = false;
 
     pthread_mutex_lock(&w->lock);
     while (!w->closing && !lost) {
+        double slept_at = ith_now_s();
         struct timespec until;
         clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += pause;
+        until.tv_sec += w->pause;
         pthread_cond_timedwait(&w->changed, &w->lock, &until);
-        lost = !w->closing && is_lost(w, pause, text);
+        lost = !w->closing && is_lost(w, (int)((ith_now_s() - slept_at) / w->pause) - 1, text);
     }
     pthread_mutex_unlock(&w->lock);
     if (lost)
@@ -261,6 +267,8 @@ static bool start(ith_network_watch *w)
 
 static void free_watch(ith_network_watch *w)
 {
+    if (w->descriptors != NULL)
+        closedir(w->descriptors);
     free(w->hosts);
     free(w->seen);
     free(w);
@@ -274,7 +282,12 @@ ith_network_watch *ith_network_watch_open(const ith_host *hosts, int n, int seco
 
     if (w == NULL)
         return NULL;
-    *w = (ith_network_watch){.seconds = seconds, .lost = lost, .ask = ask, .user = user};
+    *w = (ith_network_watch){.seconds = seconds,
+                             .pause = seconds / 8 > 0 ? seconds / 8 : 1,
+                             .descriptors = opendir("/proc/self/fd"),
+                             .lost = lost,
+                             .ask = ask,
+                             .user = user};
     ith_host_here(&w->here);
     w->hosts = calloc((size_t)n, sizeof *w->hosts);
     /* Two machines may have one name. */

@@ -36,8 +36,9 @@ typedef struct ith_network_watch ith_network_watch;
 typedef void ith_network_lost_fn(void *user, const char *text);
 
 /* What else the watch asks, each time it looks: is something lost, and what? `looks` so many times
- * the answer would be late by the watch's seconds. */
-typedef bool ith_network_ask_fn(void *user, int looks, char text[ITH_NETWORK_TEXT]);
+ * the answer would be late by the watch's seconds. late: by so many pauses between looks this one
+ * came late, as on a machine that has too much to do; 0: in time. */
+typedef bool ith_network_ask_fn(void *user, int looks, int late, char text[ITH_NETWORK_TEXT]);
 
 /* Watches connections to hosts[n], those of them that are not this machine. When one has not
  * acknowledged anything for `seconds`, 1 or more, lost() is told so. `ask` may be NULL;

@@ -15,7 +15,7 @@ enum { LOOKS = 1000000 }; /* datagrams take their time */
 static bool looks_until(ith_heartbeat *h, int missed)
 {
     for (int i = 0; i < LOOKS; i++)
-        if (ith_heartbeat_look(h) == missed)
+        if (ith_heartbeat_look(h, 0) == missed)
             return true;
     return false;
 }
@@ -56,7 +56,7 @@ static void who_does_not_beat_is_not_missed(void **state)
     (void)state;
 
     for (int i = 0; i < 1000; i++)
-        assert_int_equal(ith_heartbeat_look(p.b), 0);
+        assert_int_equal(ith_heartbeat_look(p.b, 0), 0);
     ith_heartbeat_close(p.a);
     ith_heartbeat_close(p.b);
 }
@@ -79,14 +79,49 @@ static void beats_are_missed_after_the_first(void **state)
     (void)state;
 
     assert_true(looks_until(p.b, 1)); /* the first beat comes with the place in the ring */
-    assert_int_equal(ith_heartbeat_look(p.b), 2);
-    ith_heartbeat_look(p.a);
+    assert_int_equal(ith_heartbeat_look(p.b, 0), 2);
+    ith_heartbeat_look(p.a, 0);
     assert_true(looks_until(p.b, 0));
-    assert_int_equal(ith_heartbeat_look(p.b), 1);
+    assert_int_equal(ith_heartbeat_look(p.b, 0), 1);
     ith_heartbeat_close(p.a);
     assert_true(looks_until(p.b, 0));
-    ith_heartbeat_look(p.b);
-    assert_int_equal(ith_heartbeat_look(p.b), 0); /* it has left */
+    ith_heartbeat_look(p.b, 0);
+    assert_int_equal(ith_heartbeat_look(p.b, 0), 0); /* it has left */
+    ith_heartbeat_close(p.b);
+}
+
+/* Looks that come late are said to the next rank, which waits longer: for a time, and not for ever.
+ */
+static void who_is_late_gets_longer(void **state)
+{
+    pair p = open_pair(5);
+    int looks = 0;
+    (void)state;
+
+    assert_true(looks_until(p.b, 1));
+    assert_int_equal(ith_heartbeat_times(p.b), 1);
+    ith_heartbeat_look(p.a, 2);
+    assert_true(looks_until(p.b, 0));
+    assert_int_equal(ith_heartbeat_times(p.b), 3);
+    assert_int_equal(ith_heartbeat_times(p.a), 1); /* b was in time */
+    ith_heartbeat_look(p.a, 0);
+    assert_true(looks_until(p.b, 0));
+    assert_int_equal(ith_heartbeat_times(p.b), 3);
+    ith_heartbeat_look(p.a, 1000);
+    assert_true(looks_until(p.b, 0));
+    assert_int_equal(ith_heartbeat_times(p.b), 6);
+    ith_heartbeat_close(p.a);
+    ith_heartbeat_close(p.b);
+
+    p = open_pair(5);
+    for (ith_heartbeat_look(p.a, 1); ith_heartbeat_times(p.b) != 2;)
+        ith_heartbeat_look(p.b, 0);
+    while (ith_heartbeat_times(p.b) != 1 && ++looks < 100) {
+        ith_heartbeat_look(p.a, 0);
+        assert_true(looks_until(p.b, 0));
+    }
+    assert_int_equal(looks, 30);
+    ith_heartbeat_close(p.a);
     ith_heartbeat_close(p.b);
 }
 
@@ -97,6 +132,7 @@ int main(void)
         cmocka_unit_test(both_wait_as_long_as_the_patient_one),
         cmocka_unit_test(who_does_not_beat_is_not_missed),
         cmocka_unit_test(beats_are_missed_after_the_first),
+        cmocka_unit_test(who_is_late_gets_longer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
