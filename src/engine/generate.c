@@ -29,9 +29,10 @@ typedef struct loop {
 
 /* What rank 0 tells the others after each pass. */
 typedef struct verdict {
-    int32_t id;    /* the last token chosen */
-    int32_t go_on; /* 0: the answer is finished */
-    int64_t right; /* guesses before it that were right */
+    int32_t failed; /* no token could be chosen, or shown */
+    int32_t id;     /* the last token chosen */
+    int64_t go_on;  /* 0: the answer is finished */
+    int64_t right;  /* guesses before it that were right */
 } verdict;
 
 /* Token n of the answer, which follows `length` tokens of the timeline. */
@@ -136,6 +137,20 @@ static ith_status finish(loop *l, bool root, ith_error *err)
     return root ? ith_writer_rest(l->w, err) : ITH_OK;
 }
 
+/* Collective. Rank 0 chooses, and tells the others. */
+static ith_status choose_on_all(loop *l, verdict *v, ith_error *err)
+{
+    ith_world *world = l->session->engine->world;
+    ith_status status = ITH_OK;
+
+    *v = (verdict){0};
+    if (world->comm->rank == 0)
+        status = choose(l, v, err);
+    v->failed = status != ITH_OK;
+    ith_world_bcast(world, v, sizeof *v);
+    return v->failed ? ith_comm_agree(world->comm, status, err) : ITH_OK;
+}
+
 static ith_status run(loop *l, ith_generation *out, ith_error *err)
 {
     ith_comm *comm = l->session->engine->world->comm;
@@ -147,9 +162,7 @@ static ith_status run(loop *l, ith_generation *out, ith_error *err)
         ITH_TRY(replay(l, &r, err));
     v = (verdict){.go_on = r.go_on && l->n_chosen < l->params->max_tokens};
     while (v.go_on) {
-        v = (verdict){0};
-        ITH_TRY(ith_comm_agree(comm, root ? choose(l, &v, err) : ITH_OK, err));
-        ith_world_bcast(l->session->engine->world, &v, sizeof v);
+        ITH_TRY(choose_on_all(l, &v, err));
         ITH_TRY(ith_session_cut(l->session, l->session->length - l->n_guesses + v.right, err));
         ith_draft_pace_count(&l->pace, l->n_guesses, v.right);
         out->n_drafted += l->n_guesses;

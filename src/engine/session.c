@@ -180,10 +180,12 @@ ith_status ith_session_check_ids(const ith_session *s, const int32_t *ids, size_
 ith_status ith_session_make_room(ith_session *s, int64_t n_tokens, ith_error *err)
 {
     ith_comm *comm = s->engine->world->comm;
-    bool there = ith_state_has_room(s->state, n_tokens); /* the same on all ranks */
-    ith_status status = ith_comm_agree(comm, ith_state_reserve(s->state, n_tokens, err), err);
+    ith_status status;
 
-    if (status == ITH_OK && !there)
+    if (ith_state_has_room(s->state, n_tokens)) /* the same on all ranks */
+        return ITH_OK;
+    status = ith_comm_agree(comm, ith_state_reserve(s->state, n_tokens, err), err);
+    if (status == ITH_OK)
         status = ith_comm_agree(comm, ith_state_populate(s->state, s->engine->team, err), err);
     if (status != ITH_OK)
         ith_state_trim(s->state, s->length);
@@ -243,18 +245,37 @@ static ith_status check_tokens(ith_session *s, const int32_t *ids, size_t n, ith
                                      sizeof(float), "logits", (void **)&s->logits, err);
 }
 
+/* What rank 0 tells the others of new tokens: of a few all, as in decode, of more how many. */
+typedef struct told_ids {
+    int32_t refused;
+    uint64_t n;
+    int32_t ids[ITH_DECODE_TOKENS];
+} told_ids;
+
 /* Collective. Copies rank 0's ids to the end of every rank's timeline, and reserves state for them.
  * The session's length stays. */
 static ith_status take_ids(ith_session *s, const int32_t *ids, size_t *n, ith_error *err)
 {
     ith_world *world = s->engine->world;
     bool root = world->comm->rank == 0;
+    ith_status status = root ? check_tokens(s, ids, *n, err) : ITH_OK;
+    told_ids told = {.refused = status != ITH_OK, .n = *n};
+    int32_t *to = s->ids + s->length;
+    const size_t few = ITH_DECODE_TOKENS;
 
-    ITH_TRY(ith_comm_agree(world->comm, root ? check_tokens(s, ids, *n, err) : ITH_OK, err));
-    ith_world_bcast(world, n, sizeof *n);
-    if (root)
-        memcpy(s->ids + s->length, ids, *n * sizeof *ids);
-    ith_world_bcast(world, s->ids + s->length, *n * sizeof *ids);
+    if (root && !told.refused)
+        memcpy(told.ids, ids, (*n < few ? *n : few) * sizeof *ids);
+    ith_world_bcast(world, &told, sizeof told);
+    if (told.refused)
+        return ith_comm_agree(world->comm, status, err);
+    *n = told.n;
+    if (*n <= few) {
+        memcpy(to, told.ids, *n * sizeof *to);
+    } else {
+        if (root)
+            memcpy(to, ids, *n * sizeof *to);
+        ith_world_bcast(world, to, *n * sizeof *to);
+    }
     return ith_session_make_room(s, s->length + (int64_t)*n, err);
 }
 

@@ -61,11 +61,10 @@ enum {
     ITH_SIM_BARRIERS = 4,
     ITH_SIM_BARRIERS_RANKS = 8,
 
-    /* Of a token that is decoded: engine/generate.c agrees on the choice and tells it;
-     * engine/session.c agrees on the ids, tells their number and them, and agrees on the room;
-     * engine/pass_check.c agrees on the pass. */
-    ITH_SIM_AGREEMENTS = 4,
-    ITH_SIM_BROADCASTS = 3
+    /* Of a token that is decoded: engine/generate.c tells the choice, and engine/session.c the ids
+     * to compute; engine/pass_check.c agrees on the pass. */
+    ITH_SIM_AGREEMENTS = 1,
+    ITH_SIM_BROADCASTS = 2
 };
 
 /* Matrices that are alike. */

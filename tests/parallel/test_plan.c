@@ -117,7 +117,7 @@ static void decoded(ith_session *session, const json_t *decode)
     /* Choosing the token, which is not done here, is one broadcast more. */
     must(comm->stats.bcast_calls - before.bcast_calls == ITH_SIM_BROADCASTS - 1,
          "broadcasts of a token", NULL);
-    must(n_reductions == ITH_SIM_AGREEMENTS - 1, "agreements of a token", NULL);
+    must(n_reductions == ITH_SIM_AGREEMENTS, "agreements of a token", NULL);
     if (ith_world_rank(world) == 0 && session->engine->mesh.context == 1)
         must(sent == (int64_t)of(decode, "sent_bytes"), "bytes of a token", NULL);
 }
