@@ -66,7 +66,7 @@ $(foreach l,$(LEVELS),$(eval FLAGS_$(call level_word,1,$l) := \
 
 KERNEL_SRC := $(wildcard simd/*.c simd/ref/*.c) $(foreach isa,$(ISAS),$(wildcard simd/$(isa)/*.c))
 # The program's own rooms; all others are the library's.
-CLI_SRC    := $(wildcard src/cli/*.c src/openai/*.c src/serve/*.c)
+CLI_SRC    := $(wildcard src/cli/*.c src/openai/*.c src/openai/*/*.c src/serve/*.c)
 LIB_SRC    := $(KERNEL_SRC) $(filter-out $(CLI_SRC),$(wildcard src/*/*.c src/*/*/*.c))
 # Made by protoc-c from src/text/sentencepiece.proto.
 PROTO      := $(B)/generated/text/sentencepiece.pb-c
@@ -214,7 +214,8 @@ $(MANUALS): $(BIN)
 	$(Q)$(BIN) help $(HELP) > $@.new && mv $@.new $@
 
 # The program's own files are not in the library.
-$(B)/tests/unit/test_calls: $(B)/src/openai/calls.o
+$(B)/tests/unit/test_calls: $(patsubst %.c,$(B)/%.o,src/openai/calls.c $(wildcard src/openai/forms/*.c))
+$(B)/tests/fuzz/fuzz_calls: $(patsubst %.c,$(B)/%.o,src/openai/calls.c $(wildcard src/openai/forms/*.c))
 $(B)/tests/unit/test_schema: $(B)/src/cli/schema.o
 $(B)/tests/unit/test_plot: $(B)/src/cli/plot.o
 $(B)/tests/unit/test_haystack: $(addprefix $(B)/src/cli/,haystack.o haystack_words.o input.o signals.o)

@@ -64,9 +64,9 @@
  *   vocab     a tokenizer.
  *
  * Sections, from simple to advanced: Version, Errors, World, Engine, Text, Conversations, Streams,
- * Session, Grammars (ithaca_grammars.h), Generation, Prompt cache and checkpoint, Steps and Many
- * prompts (ithaca_many.h), Traffic and memory. This header includes the two headers named here.
- * Plans, packs, reports and benchmarks are in ithaca_tools.h.
+ * Session, Embeddings, Grammars (ithaca_grammars.h), Generation, Prompt cache and checkpoint, Steps
+ * and Many prompts (ithaca_many.h), Traffic and memory. This header includes the two headers named
+ * here. Plans, packs, reports and benchmarks are in ithaca_tools.h.
  *
  * Rules that hold everywhere
  * --------------------------
@@ -670,6 +670,32 @@ int64_t ith_session_length(const ith_session *session);
  * Errors: ITH_E_ARGUMENT if the context is smaller; ITH_E_MEMORY: the session is unchanged. */
 ith_status ith_session_reserve(ith_session *session, int64_t n_tokens, ith_error *err);
 
+/* ---- Embeddings ---------------------------------------------------------------------------------
+ *
+ * An embedding is a vector that stands for a text: the output of the model's last layer for the
+ * text's last token, behind the last norm. It has the same bits on any number of ranks and threads,
+ * alone and beside other prompts. Models that are made for it (Qwen3-Embedding) end a text with a
+ * token of their own, and compare vectors of length 1:
+ *
+ *     ith_vocab_tokenize(vocab, text, len, ITH_TOKENIZE_BOS | ITH_TOKENIZE_EOS, &ids, &n, &err);
+ *     ith_session_embed(session, ids, n, embedding, &err);
+ *     ith_embedding_normalize(embedding, dims);
+ *     ith_session_truncate(session, 0, &err);
+ *
+ * Many texts at a time: `embeds` of ith_many_prompt. */
+
+/* Collective. As ith_session_prefill. On rank 0 `embedding` becomes the output after the last
+ * token, [hidden of ith_engine_info]; other ranks may pass NULL.
+ * Errors: those of ith_session_prefill; ITH_E_UNSUPPORTED: the model's files (modules.json,
+ * 1_Pooling/config.json, pooling_type of GGUF) say that its embeddings are made otherwise. */
+ith_status ith_session_embed(ith_session *session, const int32_t *ids, size_t n, float *embedding,
+                             ith_error *err);
+
+/* Local. Divides the first n numbers of an embedding by their length, the square root of the sum of
+ * their squares, added in double precision and in their order. Vectors of models that were trained
+ * for it (Matryoshka representations) may be cut to their first numbers. Zeros stay. */
+void ith_embedding_normalize(float *embedding, size_t n);
+
 #include "ithaca_grammars.h"
 
 /* ---- Generation ------------------------------------------------------------------------------ */
@@ -755,10 +781,17 @@ typedef struct ith_generation {
     char *text; /* [text_len] and a NUL; NULL if there is none */
     size_t text_len;
     ith_finish finish;
+
+    /* Of a prompt with `embeds` (ith_generate_many): [hidden of ith_engine_info]; else NULL. */
+    float *embedding;
     bool whole; /* the text is one of the grammar's, not only the beginning of one */
 
     /* On every rank: passes through the model, tokens guessed, tokens guessed right. */
     int64_t n_passes, n_drafted, n_accepted;
+
+    /* Of ith_generate_many: tokens of the prompt that were read from a prompt cache, or that
+     * another prompt in flight had computed. */
+    int64_t n_reused;
 } ith_generation;
 
 /* Collective. Generates an answer from the logits of the session, which must have some. Rank 0

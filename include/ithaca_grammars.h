@@ -51,7 +51,15 @@ ith_status ith_grammar_from_gbnf(const ith_vocab *vocab, const char *text, size_
  *         {"name": "f", "before": "call f with ", "after": ".", "schema": {...}}]}
  *
  * An answer is `begin`, one of the frames (`before`, a value, `after`), and `end`; with `between`,
- * one or more frames, separated by this text. Error texts use the names.
+ * one or more frames, separated by this text. Error texts use the names. A frame may have `fields`
+ * instead of a schema: values one after another, those without "required" perhaps. A field has
+ * `words` or `text` instead of a schema if its value is written without quotes: one of some texts,
+ * or any in which `after` does not occur.
+ *
+ *     {"name": "f", "before": "call f ", "after": ".", "fields": [
+ *         {"name": "f.a", "before": "a=", "after": ";", "required": true, "text": true},
+ *         {"name": "f.b", "before": "b=", "after": ";", "words": ["x", "y"]}]}
+ *
  * Errors: those of ith_grammar_from_schema; ITH_E_FORMAT also if a member is missing. */
 ith_status ith_grammar_from_frames(const ith_vocab *vocab, const char *json, size_t len,
                                    ith_grammar **grammar, ith_error *err);

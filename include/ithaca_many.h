@@ -41,9 +41,10 @@ typedef struct ith_step_item {
     const int32_t *ids;
     size_t n;
 
-    /* Set by the step. Rank 0: the n_vocab logits after the last token, valid until the engine's
+    /* Set by the step. Rank 0: the n_vocab logits after the last token, and the output of the model
+     * that they are made of, [hidden of ith_engine_info] (Embeddings); valid until the engine's
      * next step. NULL: tokens of the session still wait, or there were none; on other ranks. */
-    const float *logits;
+    const float *logits, *output;
 } ith_step_item;
 
 /* Collective. One step of n sessions, 1 to ITH_STEP_MOST, each listed once. After its step,
@@ -85,6 +86,10 @@ typedef struct ith_many_prompt {
     /* Compute the prompt token by token, and call `token` of ith_many_params for each but the
      * first. The prompt cache is not used. */
     bool each_token;
+
+    /* Not with each_token. The prompt is answered with its embedding, which is not normalized; no
+     * token is chosen, and `token` is not called. No prompt cache serves it. */
+    bool embeds;
 } ith_many_prompt;
 
 /* Progress. Counts are of this call. */

@@ -1,6 +1,7 @@
 /* digest.c - the one file that includes nettle. */
 #include "base/digest.h"
 
+#include <nettle/base64.h>
 #include <nettle/sha1.h>
 #include <nettle/sha2.h>
 #include <stdlib.h>
@@ -32,6 +33,18 @@ void ith_hex(const uint8_t *data, size_t bytes, char *hex)
         hex[2 * i + 1] = digits[data[i] & 15];
     }
     hex[2 * bytes] = 0;
+}
+
+char *ith_base64(const void *data, size_t bytes)
+{
+    size_t room = BASE64_ENCODE_RAW_LENGTH(bytes);
+    char *text = malloc(room + 1);
+
+    if (text == NULL)
+        return NULL;
+    base64_encode_raw(text, bytes, data);
+    text[room] = 0;
+    return text;
 }
 
 void ith_sha256_hex(const void *data, size_t bytes, char hex[65])

@@ -1,4 +1,4 @@
-/* digest.h - SHA-256 and SHA-1 through nettle, and hexadecimal digits. */
+/* digest.h - SHA-256 and SHA-1 through nettle, hexadecimal digits, and base64. */
 #ifndef ITH_BASE_DIGEST_H
 #define ITH_BASE_DIGEST_H
 
@@ -43,5 +43,8 @@ void ith_digester_close(ith_digester *digester); /* accepts NULL */
 
 /* Writes 2 * bytes lower-case hexadecimal digits and a NUL to `hex`. */
 void ith_hex(const uint8_t *data, size_t bytes, char *hex);
+
+/* The bytes in base64 (RFC 4648) and a NUL, malloc'd. NULL: no memory. */
+char *ith_base64(const void *data, size_t bytes);
 
 #endif

@@ -33,11 +33,20 @@ static void forget(ith_many *m, ith_flight *f)
     m->full = false;
 }
 
+/* What of its prompt it did not compute is counted. */
+static void count_restored(ith_many *m, ith_flight *f)
+{
+    int64_t restored = ith_session_restored(f->session);
+
+    m->counts->restored += restored;
+    f->answer.n_reused = ith_min(f->answer.n_reused + restored, (int64_t)f->prompt.n_ids);
+}
+
 void ith_many_leave(ith_many *m, int i, const ith_error *err)
 {
     ith_flight *f = take_out(m, i);
 
-    m->counts->restored += ith_session_restored(f->session);
+    count_restored(m, f);
     if (ith_many_is_root(m))
         ith_flight_tell(m, f, err);
     forget(m, f);
@@ -48,7 +57,7 @@ void ith_many_linger(ith_many *m, int i)
 {
     ith_flight *f = take_out(m, i);
 
-    m->counts->restored += ith_session_restored(f->session);
+    count_restored(m, f);
     if (ith_many_is_root(m))
         ith_flight_tell(m, f, NULL);
     m->left[m->n_left++] = f;
@@ -123,7 +132,7 @@ static ith_status open_session(ith_many *m, const ith_order *o, int64_t room, it
     const ith_session_sizes sizes = {.ctx = o->total, .chunk = m->engine->info.chunk};
     ith_status status = ith_session_open_sized(m->engine, &sizes, session, err);
 
-    if (status == ITH_OK && !o->each_token)
+    if (status == ITH_OK && !o->uncached)
         status = open_cache(m, *session, err);
     if (status == ITH_OK)
         status = make_room(m, o, *session, room, err);
@@ -139,6 +148,7 @@ static void begin(ith_many *m, const ith_order *o, ith_flight *f)
 {
     m->flights[m->n++] = f;
     m->counts->shared += o->shared;
+    f->answer.n_reused = o->shared;
     if (!ith_many_is_root(m))
         return;
     ith_waiting_take(m, o->number);

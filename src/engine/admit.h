@@ -29,7 +29,7 @@ typedef struct ith_order {
 
     /* ADMIT: */
     int32_t number;       /* rank 0: in the list of those that wait */
-    int32_t each_token;   /* see ith_many_prompt */
+    int32_t uncached;     /* no prompt cache serves it */
     int32_t leader;       /* whose tokens it shares: in flight, or of those that left; -1: none */
     int32_t leader_left;  /* of those that left */
     int64_t total, first; /* see ith_flight */

@@ -30,6 +30,7 @@ void ith_engine_close(ith_engine *engine)
     if (engine == NULL)
         return;
     ith_mem_free(engine->step_logits);
+    ith_mem_free(engine->step_outputs);
     ith_model_close(engine->model);
     ith_store_close(engine->store);
     ith_team_close(engine->team);

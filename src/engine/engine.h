@@ -34,8 +34,9 @@ struct ith_engine {
     ith_workspace *ws;   /* shared by the passes of all sessions; NULL: no session is open */
     int n_sessions;      /* that use it */
     int64_t n_opened;    /* sessions so far */
-    float
-        *step_logits; /* rank 0: [ITH_STEP_MOST][ith_logits_ld] of a step; NULL before the first */
+    /* Of a step, rank 0; NULL before the first: [ITH_STEP_MOST][ith_logits_ld], and
+     * [ITH_STEP_MOST][hidden], what they are made of. */
+    float *step_logits, *step_outputs;
     /* What stands for the model where KV data is saved (keep/model_key.h). */
     uint8_t model_key[16];
     bool has_model_key;
@@ -55,6 +56,10 @@ static inline ith_wire ith_engine_wire(const ith_engine *engine)
                       .quantized = engine->model->quantized,
                       .mesh = &engine->mesh};
 }
+
+/* Local. ITH_E_UNSUPPORTED: the model's files say that a vector of a text is made otherwise than of
+ * its last token. */
+ith_status ith_engine_check_pooling(const ith_engine *engine, ith_error *err);
 
 /* Local. ITH_E_IO: a file that passes read has changed on this rank since it was opened. */
 ith_status ith_engine_check_files(const ith_engine *engine, ith_error *err);

@@ -282,5 +282,6 @@ void ith_generation_free(ith_generation *out)
 {
     free(out->ids);
     free(out->text);
+    free(out->embedding);
     *out = (ith_generation){0};
 }

@@ -17,7 +17,7 @@ static void choose(void *arg, ith_member *me)
 
     for (int i = me->tid; i < m->n; i += me->n_threads) {
         ith_flight *f = m->flights[i];
-        if (m->items[i].logits != NULL)
+        if (m->items[i].logits != NULL && !f->prompt.embeds)
             f->id = ith_writer_choose(&f->writer, m->items[i].logits);
     }
 }
@@ -50,6 +50,22 @@ static ith_status write_token(ith_many *m, ith_flight *f, bool *on, ith_error *e
     return *on ? ITH_OK : ith_writer_rest(&f->writer, err);
 }
 
+/* Rank 0. The vector of flight i's text is its answer. */
+static fate embed(ith_many *m, int i)
+{
+    ith_flight *f = m->flights[i];
+    size_t bytes = (size_t)m->engine->model->hp.hidden * sizeof(float);
+
+    f->answer.embedding = malloc(bytes);
+    if (f->answer.embedding == NULL) {
+        ith_fail(&f->err, ITH_E_MEMORY, "no memory for an embedding");
+        return FAILED;
+    }
+    memcpy(f->answer.embedding, m->items[i].output, bytes);
+    f->answer.finish = ITH_FINISH_STOP;
+    return ANSWERED;
+}
+
 /* Rank 0. The next token of flight i, if it has logits. */
 static fate take(ith_many *m, int i)
 {
@@ -63,6 +79,8 @@ static fate take(ith_many *m, int i)
     }
     if (m->items[i].logits == NULL)
         return GOES_ON;
+    if (f->prompt.embeds)
+        return embed(m, i);
     tell_token(m, i, f->id, ith_writer_ends(&f->writer, f->id));
     if (write_token(m, f, &on, &f->err) != ITH_OK)
         return FAILED;
@@ -228,7 +246,7 @@ static void order_admission(const ith_many *m, int i, ith_order *o)
 
     o->kind = ITH_ORDER_ADMIT;
     o->number = i;
-    o->each_token = f->prompt.each_token;
+    o->uncached = f->prompt.each_token || f->prompt.embeds;
     o->total = f->total;
     o->first = (int64_t)f->first;
     o->shared = f->shared;

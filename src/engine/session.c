@@ -129,6 +129,7 @@ void ith_session_close(ith_session *session)
     ith_state_close(session->state);
     ith_mem_free(session->ids);
     ith_mem_free(session->logits);
+    ith_mem_free(session->output);
     ith_mem_free(session->score_logits);
     ith_mem_free(session->nll);
     ith_mem_free(session->targets);
@@ -373,6 +374,7 @@ static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, int64_t n_
                             (long long)done, (long long)n);
         pass.n_logits = now == left ? n_logits : 0;
         pass.logits = s->logits;
+        pass.outputs = pass.n_logits == 1 ? s->output : NULL;
         if (score) {
             set_targets(s, now, left);
             pass.targets = s->targets;
@@ -455,6 +457,32 @@ ith_status ith_session_prefill(ith_session *session, const int32_t *ids, size_t 
     ITH_NEED_ERROR(err);
     ITH_TRY(take_ids(session, ids, &n, err));
     return compute(session, (int64_t)n + ith_session_change_rope(session, (int64_t)n), err);
+}
+
+/* Local. */
+static ith_status output_buffer(ith_session *s, ith_error *err)
+{
+    const ith_engine *e = s->engine;
+
+    ITH_TRY(ith_engine_check_pooling(e, err));
+    if (e->world->comm->rank != 0 || s->output != NULL)
+        return ITH_OK;
+    return ith_mem_alloc_array(ITH_MEM_OTHER, (size_t)e->model->hp.hidden, sizeof(float),
+                               "an embedding", (void **)&s->output, err);
+}
+
+ith_status ith_session_embed(ith_session *session, const int32_t *ids, size_t n, float *embedding,
+                             ith_error *err)
+{
+    ITH_DEFAULT_FPENV;
+    ITH_NEED_ERROR(err);
+    ITH_TRY(ith_comm_agree(session->engine->world->comm, output_buffer(session, err), err));
+    ITH_TRY(take_ids(session, ids, &n, err));
+    ITH_TRY(compute(session, (int64_t)n + ith_session_change_rope(session, (int64_t)n), err));
+    if (session->output != NULL)
+        memcpy(embedding, session->output,
+               (size_t)session->engine->model->hp.hidden * sizeof *embedding);
+    return ITH_OK;
 }
 
 /* The logits of each token are those of a timeline that ends there: all must be rotated alike. */

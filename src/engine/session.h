@@ -30,6 +30,8 @@ struct ith_session {
      * i < n_logits follows a timeline of logits_from + i tokens. */
     float *logits;
     int64_t logits_from, n_logits;
+    float *
+        output; /* rank 0: [hidden] what the last token's are made of; NULL until it is asked for */
     float *score_logits; /* NULL until the first score, like the next two */
     float *nll;          /* [chunk] */
     int32_t *targets;    /* [chunk] */

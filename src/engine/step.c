@@ -82,13 +82,18 @@ static ith_status check_tokens(const step *st, ith_error *err)
                : ith_fail(err, ITH_E_ARGUMENT, "no session of the step has tokens to compute");
 }
 
-/* Local. The buffer of a step's logits. */
+/* Local. The buffers of a step's logits and of what they are made of. */
 static ith_status logits_buffer(ith_engine *e, ith_error *err)
 {
-    if (e->world->comm->rank != 0 || e->step_logits != NULL)
+    if (e->world->comm->rank != 0)
         return ITH_OK;
-    return ith_mem_alloc_array(ITH_MEM_OTHER, ITH_STEP_MOST * (size_t)ith_logits_ld(e->model),
-                               sizeof(float), "logits", (void **)&e->step_logits, err);
+    if (e->step_outputs == NULL)
+        ITH_TRY(ith_mem_alloc_array(ITH_MEM_OTHER, ITH_STEP_MOST * (size_t)e->model->hp.hidden,
+                                    sizeof(float), "outputs", (void **)&e->step_outputs, err));
+    return e->step_logits != NULL
+               ? ITH_OK
+               : ith_mem_alloc_array(ITH_MEM_OTHER, ITH_STEP_MOST * (size_t)ith_logits_ld(e->model),
+                                     sizeof(float), "logits", (void **)&e->step_logits, err);
 }
 
 /* Collective. The new tokens, and room for them, on all ranks. */
@@ -116,7 +121,7 @@ static ith_status append(step *st, const header *h, ith_error *err)
         memcpy(s->ids + s->length + s->pending, all + sum, (size_t)h->counts[i] * sizeof *all);
         s->pending += h->counts[i];
         s->n_logits = 0;
-        st->items[i].logits = NULL;
+        st->items[i].logits = st->items[i].output = NULL;
     }
     return ITH_OK;
 }
@@ -230,8 +235,12 @@ static int64_t fill(step *st, int64_t *prompts)
 /* Rank 0: where the logits of item i are, if its last token is computed. */
 static void note_logits(step *st, int i, const ith_session *s)
 {
-    if (s->pending == 0 && st->engine->step_logits != NULL)
-        st->items[i].logits = st->engine->step_logits + st->rows * ith_logits_ld(s->engine->model);
+    const ith_engine *e = st->engine;
+
+    if (s->pending == 0 && e->step_logits != NULL) {
+        st->items[i].logits = e->step_logits + st->rows * ith_logits_ld(e->model);
+        st->items[i].output = e->step_outputs + st->rows * e->model->hp.hidden;
+    }
     st->rows += s->pending == 0;
 }
 
@@ -300,8 +309,10 @@ static ith_status run_pass(step *st, bool by_rows, ith_error *err)
 
     pass.n_logits = n_logits;
     pass.logit_tokens = n_spans > 1 ? with_logits : NULL;
-    if (e->step_logits != NULL)
+    if (e->step_logits != NULL) {
         pass.logits = e->step_logits + st->rows * ith_logits_ld(e->model);
+        pass.outputs = e->step_outputs + st->rows * e->model->hp.hidden;
+    }
     ith_team_run(e->team, ith_pass_run, &pass);
     ITH_TRY(ith_engine_check_pass(e, &pass, is_kept(st), err));
     return advance(st, err);

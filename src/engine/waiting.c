@@ -195,6 +195,8 @@ static ith_status open_flight(const ith_many *m, ith_flight *f, ith_error *err)
     if (how->max_draft != 0 || how->draft != NULL || how->answer != NULL)
         return ith_fail(err, ITH_E_ARGUMENT, "many prompts are answered without guesses");
     ITH_TRY(check_ids(m->engine, &f->prompt, err));
+    if (f->prompt.embeds)
+        ITH_TRY(ith_engine_check_pooling(m->engine, err));
     if (how->max_tokens < 1)
         return ith_fail(err, ITH_E_ARGUMENT,
                         "the longest answer is %lld tokens; expected 1 at least",

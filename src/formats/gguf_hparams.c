@@ -466,6 +466,18 @@ static ith_status read_sampling(const reader *r, ith_error *err)
     return ith_hparams_check_sampling(hp, r->meta->path, err);
 }
 
+/* llama.cpp's numbers. */
+static ith_status read_pooling(const reader *r, ith_error *err)
+{
+    static const ith_pooling kinds[] = {ITH_POOLING_UNSAID, ITH_POOLING_MEAN, ITH_POOLING_FIRST,
+                                        ITH_POOLING_LAST, ITH_POOLING_RANK};
+    int64_t kind = 0;
+
+    ITH_TRY(ith_gguf_int(r->meta, r->arch->name, "pooling_type", 0, 4, &kind, err));
+    r->hp->pooling = kinds[kind];
+    return ITH_OK;
+}
+
 ith_status ith_gguf_hparams_read(const ith_gguf_meta *meta, const ith_tensor_table *table,
                                  const ith_gguf_vocab *vocab, ith_hparams *hp, ith_error *err)
 {
@@ -486,6 +498,7 @@ ith_status ith_gguf_hparams_read(const ith_gguf_meta *meta, const ith_tensor_tab
     ITH_TRY(read_rope(&r, table, err));
     ITH_TRY(ith_gguf_special_tokens(meta, vocab, hp, err));
     ITH_TRY(read_sampling(&r, err));
+    ITH_TRY(read_pooling(&r, err));
     if (r.arch->read_gguf != NULL)
         ITH_TRY(r.arch->read_gguf(meta, table, hp, err));
     ITH_TRY(ith_arch_settle(r.arch, meta->path, hp, err));

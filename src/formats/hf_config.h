@@ -32,6 +32,12 @@ ith_status ith_hf_special_tokens(const json_t *config, const char *where, ith_hp
 ith_status ith_hf_generation_parse(const json_t *generation, const char *where, ith_hparams *hp,
                                    ith_error *err);
 
+/* hf_pooling.c: 1_Pooling/config.json and modules.json of sentence-transformers set hp->pooling. */
+ith_status ith_hf_pooling_parse(const json_t *config, const char *where, ith_hparams *hp,
+                                ith_error *err);
+ith_status ith_hf_modules_parse(const json_t *modules, const char *where, ith_hparams *hp,
+                                ith_error *err);
+
 /* Lists the settings of generation_config.json that would change answers and that Ithaca does not
  * do, with commas between; "" if there are none. 800 bytes hold them all. */
 void ith_hf_generation_not_done(const json_t *generation, char *list, size_t size);

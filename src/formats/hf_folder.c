@@ -397,6 +397,15 @@ done:
     return status;
 }
 
+/* What sentence-transformers writes of a model that makes vectors of texts. */
+static ith_status read_pooling(ith_source *source, ith_error *err)
+{
+    bool found;
+
+    ITH_TRY(read_config(source, "1_Pooling/config.json", ith_hf_pooling_parse, &found, err));
+    return read_config(source, "modules.json", ith_hf_modules_parse, &found, err);
+}
+
 ith_status ith_hf_folder_open(ith_source *source, unsigned flags, ith_error *err)
 {
     bool tokenizer_only = flags & ITH_SOURCE_TOKENIZER_ONLY, found;
@@ -418,6 +427,7 @@ ith_status ith_hf_folder_open(ith_source *source, unsigned flags, ith_error *err
     set_name(source);
     if (tokenizer_only)
         return ITH_OK;
+    ITH_TRY(read_pooling(source, err));
     ITH_TRY(note_adapter(source, err));
     ITH_TRY(note_generation(source, err));
     ITH_TRY(open_weights(source, err));

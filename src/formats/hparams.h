@@ -174,6 +174,22 @@ typedef struct ith_full_params {
     bool keys_are_values;       /* a value is its key's projection, before key norm and positions */
 } ith_full_params;
 
+/* How the files say that one vector is made of a model's outputs. */
+typedef enum ith_pooling {
+    ITH_POOLING_UNSAID,
+    ITH_POOLING_LAST, /* the output of the last token */
+    ITH_POOLING_MEAN,
+    ITH_POOLING_FIRST,
+    ITH_POOLING_MAX,
+    ITH_POOLING_WEIGHTED, /* mean, weighted by position */
+    ITH_POOLING_SQRT,     /* sum, divided by the square root of the number of tokens */
+    ITH_POOLING_RANK,     /* a classifier of its own */
+    ITH_POOLING_MORE      /* with modules behind it, or several at a time */
+} ith_pooling;
+
+/* For people. */
+extern const char *const ith_pooling_names[];
+
 /* What a file leaves out has the default of its family (arch.h). */
 typedef struct ith_hparams {
     char architecture[32]; /* ith_arch's name: "qwen3", "qwen3moe", "llama" */
@@ -197,6 +213,7 @@ typedef struct ith_hparams {
     double temperature, top_p, min_p, repetition_penalty;
     int top_k;
     int repetition_window; /* tokens that the penalty looks back; ITH_REPEAT_ALL: all */
+    ith_pooling pooling;   /* [ITH_POOLING_UNSAID] */
 
     /* ---- What only some families have. In brackets: the value that says nothing ---- */
 

@@ -31,6 +31,7 @@ static const field shared[] = {
     ITH_FIELD("min_p", REAL, min_p),
     ITH_FIELD("repetition_penalty", REAL, repetition_penalty),
     ITH_OPTIONAL_FIELD("repetition_window", INT, repetition_window),
+    ITH_SPARSE_FIELD("pooling", INT, pooling),
     ITH_FIELD("rope_theta", REAL, rope.theta),
     ITH_FIELD("rope_factor", REAL, rope.factor),
     ITH_FIELD("rope_original_context", INT64, rope.original_context),
@@ -109,8 +110,9 @@ static const field shared[] = {
     {0},
 };
 
-/* Both enumerations are stored as an int. */
-_Static_assert(sizeof(ith_activation) == sizeof(int) && sizeof(ith_qk_norm) == sizeof(int),
+/* Enumerations are stored as an int. */
+_Static_assert(sizeof(ith_activation) == sizeof(int) && sizeof(ith_qk_norm) == sizeof(int) &&
+                   sizeof(ith_pooling) == sizeof(int),
                "ITH_FIELD_INT reads and writes an int");
 
 /* Members of the format that Ithaca does not compute: they are written as false or 0, and refused

@@ -14,10 +14,13 @@ static const char weights_name[] = "model.safetensors",
                   index_name[] = "model.safetensors.index.json", config_name[] = "config.json";
 
 /* Of a Hugging Face folder, what tells of tokens, templates and sampling. */
-static const char *const small_names[] = {
-    "config.json",     "generation_config.json",  "tokenizer.json",    "tokenizer_config.json",
-    "tokenizer.model", "special_tokens_map.json", "added_tokens.json", "vocab.json",
-    "merges.txt",      "chat_template.jinja",     "chat_template.json"};
+static const char *const small_names[] = {"config.json",          "generation_config.json",
+                                          "tokenizer.json",       "tokenizer_config.json",
+                                          "tokenizer.model",      "special_tokens_map.json",
+                                          "added_tokens.json",    "vocab.json",
+                                          "merges.txt",           "chat_template.jinja",
+                                          "chat_template.json",   "modules.json",
+                                          "1_Pooling/config.json"};
 
 static const char *const default_tags[] = {"Q4_K_M", "Q8_0"};
 

@@ -5,6 +5,14 @@
  *
  * A text is begin, one of the frames (before, a value, after), and end. With `between`, which is
  * not empty, it has one frame or more, with `between` between them. Names are for errors.
+ *
+ * A frame may have fields instead of a schema, whose values stand one after another, those that are
+ * not required perhaps. A field has `words` or `text` instead of a schema if its value is written
+ * as it is: one of some texts, or any in which `after` is not.
+ *
+ *     {"name": "f", "before": "call f ", "after": ".", "fields": [
+ *         {"name": "f.a", "before": "a=", "after": ";", "required": true, "text": true},
+ *         {"name": "f.b", "before": "b=", "after": ";", "words": ["x", "y"]}]}
  */
 #ifndef ITH_GRAMMAR_SCHEMA_FRAMES_H
 #define ITH_GRAMMAR_SCHEMA_FRAMES_H

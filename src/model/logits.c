@@ -43,6 +43,9 @@ static void share_last(ith_pass *p)
         if (!all_here)
             p->comm->ops->bcast(p->comm, x, hp->hidden * (int64_t)sizeof *x, last_owner(p));
         ith_normalize_token(p, x, &p->model->out_norm, i, end_of(p));
+        if (p->outputs != NULL)
+            memcpy(p->outputs + i * hp->hidden, ws->h + i * ws->ld,
+                   (size_t)hp->hidden * sizeof *p->outputs);
     }
 }
 

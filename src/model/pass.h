@@ -84,6 +84,8 @@ struct ith_pass {
     int64_t n_logits;
     const int64_t *logit_tokens; /* [n_logits] after these tokens instead; NULL: the last */
     float *logits;               /* rank 0: [n_logits][ith_logits_ld], written if wanted */
+    float *outputs; /* rank 0: [n_logits][hidden] what they are made of, behind the last norm; NULL:
+                     * nobody asks */
     const int32_t *targets; /* scoring: [n] the token that follows each, -1 for none; NULL: none */
     float *nll;             /* scoring: [n] by slot, on every rank, which writes ith_pass_scored */
     float *score_logits;    /* scoring: [ITH_SCORE_TOKENS][vocabulary rounded up to 16] */

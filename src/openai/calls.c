@@ -1,49 +1,7 @@
-/* calls.c - finds calls in text: a machine that consumes what it is certain of. */
-#include "openai/calls.h"
+/* calls.c - thoughts and calls in text: a machine that consumes what it is certain of. */
+#include "openai/calls_impl.h"
 
 #include <stdlib.h>
-#include <string.h>
-
-enum {
-    SPACE_MOST = 64,   /* bytes of white space beside a call */
-    HEAD_MOST = 512,   /* bytes before the arguments of a call that is told early */
-    HEADER_MOST = 512, /* of a harmony message */
-    NAME_MOST = 64
-};
-
-typedef enum place {
-    TEXT,
-    THOUGHT, /* in <think> */
-    OBJECT,  /* at a marker, or where a call may begin */
-    ARGUMENTS,
-    REST, /* between the arguments and the end of their object */
-    CLOSE,
-    HEADER, /* the rest is harmony's */
-    OPENING,
-    BODY,
-    REASONS
-} place;
-
-/* Where the bytes of a JSON value are. */
-typedef struct scanner {
-    int64_t depth;
-    bool quoted, escaped;
-} scanner;
-
-struct ith_calls {
-    ith_calls_params p;
-    place place;
-    char *held; /* [len]; what is not consumed begins at `at` */
-    size_t at, len, room;
-    size_t mark;    /* OBJECT: bytes that are text if no call follows */
-    size_t scanned; /* OBJECT: bytes behind them that the scanner has seen */
-    bool fresh;     /* nothing but white space since the beginning, or since thinking ended */
-    bool thought;   /* it has ended */
-    bool last, failed;
-    scanner scan;
-    size_t n;
-    char name[NAME_MOST + 1]; /* OPENING: of the function */
-};
 
 ith_calls *ith_calls_open(const ith_calls_params *params)
 {
@@ -53,10 +11,10 @@ ith_calls *ith_calls_open(const ith_calls_params *params)
         return NULL;
     c->p = *params;
     c->fresh = true;
-    if (params->form == ITH_CALLS_HARMONY)
-        c->place = HEADER;
-    else if (params->thinks)
-        c->place = THOUGHT;
+    if (params->form != NULL)
+        c->place = params->form->first;
+    if (c->place == ITH_IN_TEXT && params->thinks)
+        c->place = ITH_IN_THOUGHT_BEGIN;
     return c;
 }
 
@@ -75,98 +33,80 @@ size_t ith_calls_count(const ith_calls *c)
 
 bool ith_calls_is_cut(const ith_calls *c)
 {
-    return c->place == ARGUMENTS && c->n == ith_calls_count(c);
+    return c->in_call && c->n == ith_calls_count(c);
 }
 
 /* ---- What is held ---- */
 
-static const char *rest(const ith_calls *c)
+static void tell(ith_calls *c, const ith_said *said)
 {
-    return c->held + c->at;
-}
+    bool of_call = said->kind == ITH_SAID_CALL || said->kind == ITH_SAID_ARGUMENTS;
 
-static size_t left(const ith_calls *c)
-{
-    return c->len - c->at;
-}
-
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
-}
-
-static void tell(ith_calls *c, ith_said_kind kind, const char *text, size_t len)
-{
-    bool of_call = kind == ITH_SAID_CALL || kind == ITH_SAID_ARGUMENTS;
-    const ith_said said = {kind, of_call ? c->n - 1 : 0, text, len};
-
-    if (len == 0 || (of_call && c->p.only_one && c->n > 1))
+    if (said->len == 0 || (of_call && c->p.only_one && c->n > 1))
         return;
-    c->failed = c->failed || !c->p.said(c->p.user, &said);
+    c->failed = c->failed || !c->p.said(c->p.user, said);
 }
 
-/* Tells the next n bytes, which are consumed. */
-static void pass(ith_calls *c, ith_said_kind kind, size_t n)
+void ith_calls_tell(ith_calls *c, ith_said_kind kind, const char *text, size_t len)
+{
+    const ith_said said = {.kind = kind, .call = c->n > 0 ? c->n - 1 : 0, .text = text, .len = len};
+
+    tell(c, &said);
+}
+
+void ith_calls_pass(ith_calls *c, ith_said_kind kind, size_t n)
 {
     for (size_t i = 0; i < n && c->fresh && kind == ITH_SAID_TEXT; i++)
-        c->fresh = is_space(rest(c)[i]);
-    tell(c, kind, rest(c), n);
+        c->fresh = ith_is_space(ith_calls_rest(c)[i]);
+    ith_calls_tell(c, kind, ith_calls_rest(c), n);
     c->at += n;
 }
 
-/* Consumes white space. Is there something behind it? */
-static bool skip_space(ith_calls *c)
+bool ith_calls_skip_space(ith_calls *c)
 {
-    while (c->at < c->len && is_space(c->held[c->at]))
+    while (c->at < c->len && ith_is_space(c->held[c->at]))
         c->at++;
     return c->at < c->len;
 }
 
-/* How much white space there is at the end of n bytes, up to SPACE_MOST. */
-static size_t space_before(const char *text, size_t n)
+ith_verdict ith_calls_take(ith_calls *c, const char *word)
+{
+    ith_verdict v = ith_begins_with(ith_calls_rest(c), ith_calls_left(c), word);
+
+    if (v == ITH_YES)
+        c->at += strlen(word);
+    return v == ITH_MORE && c->last ? ITH_NO : v;
+}
+
+size_t ith_space_before(const char *text, size_t n)
 {
     size_t space = 0;
 
-    while (space < n && space < SPACE_MOST && is_space(text[n - 1 - space]))
+    while (space < n && space < ITH_SPACE_MOST && ith_is_space(text[n - 1 - space]))
         space++;
     return space;
 }
 
-/* Is the word next? MORE: as far as there is text. */
-typedef enum verdict { NO, MORE, YES } verdict;
-
-static verdict begins_with(const char *text, size_t n, const char *word)
+size_t ith_calls_find(const ith_calls *c, const char *const *words, const char **which)
 {
-    size_t len = strlen(word);
-
-    if (memcmp(text, word, n < len ? n : len) != 0)
-        return NO;
-    return n < len ? MORE : YES;
-}
-
-/* The first place of one of the words, which ends with NULL, or of what may become one: *which is
- * the word, or NULL. n: there is none. */
-static size_t find_word(const ith_calls *c, const char *const *words, const char **which)
-{
-    const char *text = rest(c);
-    size_t n = left(c);
+    const char *text = ith_calls_rest(c);
+    size_t n = ith_calls_left(c);
 
     *which = NULL;
     for (size_t i = 0; i < n; i++)
         for (const char *const *w = words; *w != NULL; w++) {
-            verdict v = begins_with(text + i, n - i, *w);
-            if (v == YES)
+            ith_verdict v = ith_begins_with(text + i, n - i, *w);
+            if (v == ITH_YES)
                 *which = *w;
-            if (v == YES || (v == MORE && !c->last))
+            if (v == ITH_YES || (v == ITH_MORE && !c->last))
                 return i;
         }
     return n;
 }
 
-/* ---- JSON ---- */
+/* ---- Looking ahead ---- */
 
-/* Passes over bytes up to the end of the value, or to n; returns how many. *ended: depth 0. */
-static size_t scan(scanner *s, const char *text, size_t n, bool *ended)
+size_t ith_scan(ith_scanner *s, const char *text, size_t n, bool *ended)
 {
     size_t i = 0;
 
@@ -187,441 +127,256 @@ static size_t scan(scanner *s, const char *text, size_t n, bool *ended)
     return i;
 }
 
-typedef struct cursor {
-    const char *text;
-    size_t n, at;
-} cursor;
-
-/* The word behind white space; the cursor is behind it then. */
-static verdict take(cursor *k, const char *word)
+ith_verdict ith_ahead_take(ith_ahead *k, const char *word)
 {
-    verdict v;
+    ith_verdict v;
 
-    while (k->at < k->n && is_space(k->text[k->at]))
+    while (k->at < k->n && ith_is_space(k->text[k->at]))
         k->at++;
-    v = begins_with(k->text + k->at, k->n - k->at, word);
-    if (v == YES)
+    v = ith_begins_with(k->text + k->at, k->n - k->at, word);
+    if (v == ITH_YES)
         k->at += strlen(word);
     return v;
 }
 
-/* Words one after another, up to NULL. */
-static verdict take_all(cursor *k, const char *const *words)
+ith_verdict ith_ahead_take_all(ith_ahead *k, const char *const *words)
 {
-    verdict v = YES;
+    ith_verdict v = ITH_YES;
 
-    for (; v == YES && *words != NULL; words++)
-        v = take(k, *words);
+    for (; v == ITH_YES && *words != NULL; words++)
+        v = ith_ahead_take(k, *words);
     return v;
 }
 
-/* What stands before a quote, without escapes. */
-static verdict take_name(cursor *k, char name[NAME_MOST + 1])
+ith_verdict ith_ahead_name(ith_ahead *k, char name[ITH_FUNCTION_NAME + 1])
 {
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
     size_t len = 0;
 
     for (; k->at < k->n; k->at++) {
         char b = k->text[k->at];
-        if (b == '"') {
+        if (b == 0 || strchr(allowed, b) == NULL) {
             name[len] = 0;
-            k->at++;
-            return YES;
+            return len > 0 ? ITH_YES : ITH_NO;
         }
-        if (b == '\\' || b == 0 || len == NAME_MOST)
-            return NO;
+        if (len == ITH_FUNCTION_NAME)
+            return ITH_NO;
         name[len++] = b;
     }
-    return MORE;
+    return ITH_MORE;
 }
 
-/* {"name": "f", "arguments": { or "parameters"; *at: the last brace. */
-static verdict take_head(const char *text, size_t n, char name[NAME_MOST + 1], size_t *at)
+bool ith_strip(const char *text, size_t *n, const char *word)
 {
-    static const char *const before[] = {"{", "\"name\"", ":", "\"", NULL},
-                             *const arguments[] = {",", "\"arguments\"", ":", "{", NULL},
-                             *const parameters[] = {",", "\"parameters\"", ":", "{", NULL};
-    cursor k = {text, n < HEAD_MOST ? n : HEAD_MOST, 0}, other;
-    verdict v = take_all(&k, before), w;
+    size_t len = strlen(word), at = *n;
 
-    if (v == YES)
-        v = take_name(&k, name);
-    other = k;
-    if (v == YES) {
-        v = take_all(&k, arguments);
-        w = v != YES ? take_all(&other, parameters) : NO;
-        if (w > v) {
-            v = w;
-            k = other;
-        }
-    }
-    *at = k.at - (k.at > 0);
-    return v == MORE && n >= HEAD_MOST ? NO : v;
-}
-
-/* ---- Text ---- */
-
-static bool knows(const ith_calls *c, const char *name)
-{
-    return json_object_get(c->p.names, name) != NULL;
-}
-
-/* A call may begin behind `mark` bytes. */
-static void try_object(ith_calls *c, size_t mark)
-{
-    c->mark = mark;
-    c->scanned = 0;
-    c->scan = (scanner){0};
-    c->place = OBJECT;
-}
-
-/* Llama's calls have no marker: is one next, behind white space? */
-static bool begins_bare(ith_calls *c)
-{
-    size_t space = 0, kept;
-
-    if (c->p.form != ITH_CALLS_LLAMA || !c->fresh)
+    while (at > 0 && ith_is_space(text[at - 1]))
+        at--;
+    if (at < len || memcmp(text + at - len, word, len) != 0)
         return false;
-    while (space < left(c) && is_space(rest(c)[space]))
-        space++;
-    if (space == left(c) || rest(c)[space] != '{')
-        return false;
-    kept = space < SPACE_MOST ? space : SPACE_MOST;
-    pass(c, ITH_SAID_TEXT, space - kept);
-    try_object(c, kept);
+    *n = at - len;
     return true;
 }
 
-static const char *marker_of(ith_call_form form)
+bool ith_strip_all(const char *text, size_t *n, const char *const *words)
 {
-    return form == ITH_CALLS_HERMES  ? "<tool_call>"
-           : form == ITH_CALLS_LLAMA ? "<|python_tag|>"
-                                     : "[TOOL_CALLS]";
-}
+    size_t count = 0;
 
-static bool step_text(ith_calls *c)
-{
-    static const char think[] = "<think>";
-    const char *words[] = {marker_of(c->p.form), think, NULL}, *which;
-    size_t n, space;
-
-    if (left(c) == 0 || begins_bare(c))
-        return left(c) > 0;
-    n = find_word(c, words, &which);
-    space = space_before(rest(c), n);
-    if (which == words[0]) {
-        pass(c, ITH_SAID_TEXT, n - space);
-        try_object(c, space + strlen(which));
-        return true;
-    }
-    if (which == NULL && n == left(c) && c->last && c->n > 0) {
-        pass(c, ITH_SAID_TEXT, n - space);
-        c->at = c->len;
-        return false;
-    }
-    if (which == NULL && !c->last) {
-        pass(c, ITH_SAID_TEXT, n - space);
-        return false;
-    }
-    pass(c, ITH_SAID_TEXT, n);
-    if (which == NULL)
-        return false;
-    if (c->fresh && !c->thought)
-        c->place = THOUGHT;
-    pass(c, ITH_SAID_TEXT, strlen(think));
+    while (words[count] != NULL)
+        count++;
+    while (count > 0)
+        if (!ith_strip(text, n, words[--count]))
+            return false;
     return true;
 }
 
-/* Thoughts between these markers are a part of the text. */
-static bool step_thought(ith_calls *c)
-{
-    static const char *const words[] = {"</think>", NULL};
-    const char *which;
-    size_t n = find_word(c, words, &which);
+/* ---- Calls ---- */
 
-    pass(c, ITH_SAID_TEXT, n);
-    if (which == NULL)
-        return false;
-    pass(c, ITH_SAID_TEXT, strlen(which));
-    c->fresh = c->thought = true;
-    c->place = TEXT;
-    return true;
+bool ith_calls_knows(const ith_calls *c, const char *name)
+{
+    return json_object_get(c->p.functions, name) != NULL;
 }
 
-/* ---- Calls as objects ---- */
-
-/* What was taken for the beginning of a call is text. */
-static bool no_call(ith_calls *c)
+bool ith_calls_no_call(ith_calls *c)
 {
-    c->place = TEXT;
-    pass(c, ITH_SAID_TEXT, c->mark);
+    c->place = ITH_IN_TEXT;
+    ith_calls_pass(c, ITH_SAID_TEXT, c->mark);
     c->fresh = false;
     return true;
 }
 
-/* A call is certain; its arguments are next. */
-static void begin_call(ith_calls *c, const char *name)
+void ith_calls_begin(ith_calls *c, const char *name, const char *id)
 {
-    c->n++;
+    const ith_said said = {
+        .kind = ITH_SAID_CALL, .call = c->n++, .text = name, .len = strlen(name), .id = id};
+
     c->fresh = false;
-    tell(c, ITH_SAID_CALL, name, strlen(name));
-    c->scan = (scanner){0};
-    c->place = ARGUMENTS;
+    c->in_call = true;
+    c->n_fields = 0;
+    tell(c, &said);
 }
 
-/* The arguments of a call that is whole, as JSON, malloc'd; NULL: it is none, or no memory. */
-static char *whole_arguments(const ith_calls *c, const char *text, size_t n, json_t **call)
+void ith_calls_begin_object(ith_calls *c, const char *name, const char *id)
 {
-    const char *name;
-    const json_t *arguments;
-    ith_error err;
-
-    *call = NULL;
-    if (ith_json_parse(text, n, "a call", call, &err) != ITH_OK)
-        return NULL;
-    name = json_string_value(json_object_get(*call, "name"));
-    arguments = json_object_get(*call, "arguments");
-    if (arguments == NULL)
-        arguments = json_object_get(*call, "parameters");
-    if (name == NULL || !knows(c, name))
-        return NULL;
-    if (arguments == NULL)
-        return strdup("{}");
-    return json_is_object(arguments) ? ith_json_exact_text(arguments, false) : NULL;
+    ith_calls_begin(c, name, id);
+    c->scan = (ith_scanner){0};
+    c->place = ITH_IN_ARGUMENTS;
 }
 
-/* An object of n bytes behind `before`, which is not told before it is whole. */
-static bool tell_whole(ith_calls *c, size_t before, size_t n)
+void ith_calls_end(ith_calls *c)
 {
-    json_t *call;
-    char *arguments = whole_arguments(c, rest(c) + before, n, &call);
+    c->in_call = false;
+}
 
-    if (arguments == NULL) {
-        json_decref(call);
-        return no_call(c);
-    }
-    begin_call(c, json_string_value(json_object_get(call, "name")));
-    tell(c, ITH_SAID_ARGUMENTS, arguments, strlen(arguments));
-    c->at += before + n;
-    c->place = CLOSE;
-    free(arguments);
-    json_decref(call);
+bool ith_calls_go_on(ith_calls *c)
+{
+    c->place = ITH_IN_TEXT;
     return true;
-}
-
-/* Passes over white space and, in Mistral's form, the bracket of the list. Returns where the object
- * is to begin. */
-static size_t object_at(const ith_calls *c)
-{
-    const char *text = rest(c);
-    size_t at = c->mark, n = left(c);
-
-    while (
-        at < n && at < c->mark + SPACE_MOST &&
-        (is_space(text[at]) || (text[at] == '[' && c->p.form == ITH_CALLS_MISTRAL && c->mark > 0)))
-        at++;
-    return at;
-}
-
-static bool step_object(ith_calls *c)
-{
-    size_t before = object_at(c), n = left(c) - before, at;
-    const char *text = rest(c) + before;
-    char name[NAME_MOST + 1];
-    verdict head;
-    bool ended;
-
-    if (n == 0 && !c->last)
-        return false;
-    if (n == 0 || text[0] != '{')
-        return no_call(c);
-    head = take_head(text, n, name, &at);
-    if (head == MORE && !c->last)
-        return false;
-    if (head == YES && knows(c, name)) {
-        begin_call(c, name);
-        c->at += before + at;
-        return true;
-    }
-    c->scanned += scan(&c->scan, text + c->scanned, n - c->scanned, &ended);
-    if (ended)
-        return tell_whole(c, before, c->scanned);
-    return c->last ? no_call(c) : false;
 }
 
 static bool step_arguments(ith_calls *c)
 {
     bool ended;
-    size_t n = scan(&c->scan, rest(c), left(c), &ended);
+    size_t n = ith_scan(&c->scan, ith_calls_rest(c), ith_calls_left(c), &ended);
 
-    pass(c, ITH_SAID_ARGUMENTS, n);
+    ith_calls_pass(c, ITH_SAID_ARGUMENTS, n);
     if (!ended)
         return false;
-    c->scan = (scanner){.depth = 1};
-    c->place = c->p.form == ITH_CALLS_HARMONY ? CLOSE : REST;
+    ith_calls_end(c);
+    c->scan = (ith_scanner){.depth = 1};
+    c->place = c->p.form->after_arguments;
     return true;
 }
 
-/* What else the object has, which says nothing. A marker before its end is accepted: models forget
- * the last brace. */
-static bool step_rest(ith_calls *c)
-{
-    bool ended = false;
+/* ---- Text ---- */
 
-    while (!ended && c->at < c->len) {
-        if (!c->scan.quoted && c->held[c->at] == '<')
-            ended = true;
-        else
-            c->at += scan(&c->scan, rest(c), 1, &ended);
-    }
-    if (ended)
-        c->place = CLOSE;
-    return ended;
+/* A call may begin behind `head` bytes; if none does, `mark` bytes are text. */
+static void try_call(ith_calls *c, size_t mark, size_t head)
+{
+    c->mark = mark;
+    c->head = head;
+    c->scanned = 0;
+    c->scan = (ith_scanner){0};
+    c->place = c->p.form->at_marker;
 }
 
-/* ---- Between calls ---- */
-
-/* Consumes the word if it is next. MORE: it may come. */
-static verdict close_with(ith_calls *c, const char *word)
+/* Is a call without a marker next, behind white space? */
+static bool begins_bare(ith_calls *c)
 {
-    verdict v = begins_with(rest(c), left(c), word);
+    size_t space = 0, kept;
 
-    if (v == YES)
-        c->at += strlen(word);
-    return v == MORE && c->last ? NO : v;
-}
-
-static bool close_hermes(ith_calls *c)
-{
-    if (close_with(c, "</tool_call>") == MORE)
+    if (c->p.form == NULL || !c->p.form->bare || !c->fresh)
         return false;
-    c->place = TEXT;
-    return true;
-}
-
-/* ", {" goes on with the list. */
-static bool close_mistral(ith_calls *c)
-{
-    char b = *rest(c);
-
-    c->place = TEXT;
-    if (b == ',' || b == ']')
-        c->at++;
-    if (b == ',')
-        try_object(c, 0);
-    return true;
-}
-
-static bool close_llama(ith_calls *c)
-{
-    if (*rest(c) == ';') {
-        c->at++;
-        return true;
-    }
-    c->place = TEXT;
-    if (*rest(c) == '{')
-        try_object(c, 0);
-    return true;
-}
-
-static bool step_close(ith_calls *c)
-{
-    if (!skip_space(c))
+    while (space < ith_calls_left(c) && ith_is_space(ith_calls_rest(c)[space]))
+        space++;
+    if (space == ith_calls_left(c) || ith_calls_rest(c)[space] != '{')
         return false;
-    switch (c->p.form) {
-    case ITH_CALLS_HERMES:
-        return close_hermes(c);
-    case ITH_CALLS_MISTRAL:
-        return close_mistral(c);
-    case ITH_CALLS_LLAMA:
-        return close_llama(c);
-    case ITH_CALLS_HARMONY:
-    case ITH_CALLS_UNKNOWN:
-        break;
-    }
-    c->place = BODY;
+    kept = space < ITH_SPACE_MOST ? space : ITH_SPACE_MOST;
+    ith_calls_pass(c, ITH_SAID_TEXT, space - kept);
+    try_call(c, kept, kept);
     return true;
 }
 
-/* ---- harmony ---- */
-
-/* The word behind `key` in a header of n bytes, up to white space or a marker. Returns its length;
- * 0: there is none. */
-static size_t header_word(const char *header, size_t n, const char *key, const char **word)
+static bool may_think(const ith_calls *c)
 {
-    const char *found = memmem(header, n, key, strlen(key));
-    size_t len = 0;
-
-    if (found == NULL)
-        return 0;
-    *word = found + strlen(key);
-    while (*word + len < header + n && !is_space((*word)[len]) && (*word)[len] != '<')
-        len++;
-    return len;
+    return c->p.marks != NULL && c->fresh && !c->thought;
 }
 
-/* Who a message of such a header is for decides what its body is. */
-static place place_of(ith_calls *c, const char *header, size_t n)
+/* What is looked for in a text; ends with NULL. */
+static void list_words(const ith_calls *c, const char *words[4])
 {
-    static const char functions[] = "functions.", analysis[] = "analysis";
-    const char *word = NULL;
-    size_t len = header_word(header, n, "to=", &word), skip = sizeof functions - 1;
+    size_t n = 0;
 
-    if (len > skip && len - skip <= NAME_MOST && memcmp(word, functions, skip) == 0) {
-        memcpy(c->name, word + skip, len - skip);
-        c->name[len - skip] = 0;
-        if (knows(c, c->name))
-            return OPENING;
-    }
-    len = header_word(header, n, "<|channel|>", &word);
-    return len == sizeof analysis - 1 && memcmp(word, analysis, len) == 0 ? REASONS : BODY;
+    for (size_t i = 0; c->p.form != NULL && c->p.form->markers[i] != NULL; i++)
+        words[n++] = c->p.form->markers[i];
+    if (may_think(c))
+        words[n++] = c->p.marks->open;
+    words[n] = NULL;
 }
 
-static bool step_header(ith_calls *c)
+/* Nothing is found in the next n bytes; they may end with white space before what comes. */
+static bool pass_text(ith_calls *c, size_t n, size_t space)
 {
-    static const char message[] = "<|message|>";
-    size_t most = left(c) < HEADER_MOST ? left(c) : HEADER_MOST;
-    const char *found = memmem(rest(c), most, message, sizeof message - 1);
+    bool ends = c->last && n == ith_calls_left(c);
 
-    if (found != NULL) {
-        c->place = place_of(c, rest(c), (size_t)(found - rest(c)));
-        c->at += (size_t)(found - rest(c)) + sizeof message - 1;
-        return true;
+    if (ends && c->n == 0)
+        space = 0;
+    ith_calls_pass(c, ITH_SAID_TEXT, n - space);
+    if (ends)
+        c->at = c->len;
+    return false;
+}
+
+/* The mark is next, behind white space. It says nothing behind a text. */
+static bool open_thought(ith_calls *c, size_t space)
+{
+    size_t n = space + strlen(c->p.marks->open);
+
+    if (c->fresh) {
+        c->at += n;
+        c->place = ITH_IN_THOUGHT_BEGIN;
+    } else {
+        ith_calls_pass(c, ITH_SAID_TEXT, n);
     }
-    if (left(c) == 0 || (left(c) < HEADER_MOST && !c->last))
-        return false;
-    if (left(c) < HEADER_MOST && begins_with(rest(c), left(c), "<|") == YES) {
-        c->at = c->len; /* a header without its end */
-        return false;
-    }
-    pass(c, ITH_SAID_TEXT, most); /* it is none */
-    c->place = BODY;
     return true;
 }
 
-/* A call's body is an object. */
-static bool step_opening(ith_calls *c)
+static bool step_text(ith_calls *c)
 {
-    if (!skip_space(c))
-        return false;
-    c->place = BODY;
-    if (*rest(c) == '{')
-        begin_call(c, c->name);
+    const char *words[4], *which;
+    size_t n, space;
+
+    if (ith_calls_left(c) == 0 || begins_bare(c))
+        return ith_calls_left(c) > 0;
+    list_words(c, words);
+    n = ith_calls_find(c, words, &which);
+    space = words[0] != NULL ? ith_space_before(ith_calls_rest(c), n) : 0;
+    if (which == NULL)
+        return pass_text(c, n, space);
+    ith_calls_pass(c, ITH_SAID_TEXT, n - space);
+    if (c->p.marks != NULL && which == c->p.marks->open)
+        return open_thought(c, space);
+    n = space + strlen(which);
+    try_call(c, n, which == c->p.form->kept ? space : n);
     return true;
 }
 
-static bool step_body(ith_calls *c)
+/* ---- Thoughts ---- */
+
+/* Models write the mark again that the prompt ends with. */
+static bool step_thought_begin(ith_calls *c)
 {
-    static const char *const words[] = {"<|end|>",   "<|call|>",    "<|return|>",
-                                        "<|start|>", "<|channel|>", NULL};
+    ith_verdict v;
+
+    if (!ith_calls_skip_space(c))
+        return false;
+    v = ith_calls_take(c, c->p.marks->open);
+    if (v == ITH_NO)
+        c->place = ITH_IN_THOUGHT;
+    return v != ITH_MORE;
+}
+
+static bool step_thought(ith_calls *c)
+{
+    const char *const words[] = {c->p.marks->close, NULL};
     const char *which;
-    size_t n = find_word(c, words, &which);
+    size_t n = ith_calls_find(c, words, &which), space = ith_space_before(ith_calls_rest(c), n);
 
-    pass(c, c->place == REASONS ? ITH_SAID_THOUGHT : ITH_SAID_TEXT, n);
+    ith_calls_pass(c, ITH_SAID_THOUGHT, n - space);
     if (which == NULL)
         return false;
-    if (which != words[3] && which != words[4]) /* these are of the next header */
-        c->at += strlen(which);
-    c->place = HEADER;
+    c->at += space + strlen(which);
+    c->fresh = c->thought = true;
+    c->place = ITH_IN_THOUGHT_END;
+    return true;
+}
+
+static bool step_thought_end(ith_calls *c)
+{
+    if (!ith_calls_skip_space(c))
+        return false;
+    c->place = ITH_IN_TEXT;
     return true;
 }
 
@@ -631,27 +386,19 @@ static bool step_body(ith_calls *c)
 static bool step(ith_calls *c)
 {
     switch (c->place) {
-    case TEXT:
+    case ITH_IN_TEXT:
         return step_text(c);
-    case THOUGHT:
+    case ITH_IN_THOUGHT_BEGIN:
+        return step_thought_begin(c);
+    case ITH_IN_THOUGHT:
         return step_thought(c);
-    case OBJECT:
-        return step_object(c);
-    case ARGUMENTS:
+    case ITH_IN_THOUGHT_END:
+        return step_thought_end(c);
+    case ITH_IN_ARGUMENTS:
         return step_arguments(c);
-    case REST:
-        return step_rest(c);
-    case CLOSE:
-        return step_close(c);
-    case HEADER:
-        return step_header(c);
-    case OPENING:
-        return step_opening(c);
-    case BODY:
-    case REASONS:
-        break;
+    default:
+        return c->p.form->step(c);
     }
-    return step_body(c);
 }
 
 static bool hold(ith_calls *c, const char *text, size_t len)
@@ -659,7 +406,7 @@ static bool hold(ith_calls *c, const char *text, size_t len)
     char *grown;
 
     if (c->at > 0) {
-        memmove(c->held, c->held + c->at, left(c));
+        memmove(c->held, c->held + c->at, ith_calls_left(c));
         c->len -= c->at;
         c->at = 0;
     }
@@ -685,47 +432,44 @@ bool ith_calls_push(ith_calls *c, const char *text, size_t len, bool last)
     return !c->failed;
 }
 
+bool ith_calls_is_thinking(const ith_calls *c)
+{
+    return c->place == ITH_IN_THOUGHT_BEGIN || c->place == ITH_IN_THOUGHT ||
+           (c->p.form != NULL && c->p.form->thinks_at != 0 && c->place == c->p.form->thinks_at);
+}
+
 /* ---- The form of a template ---- */
 
-/* Removes white space and then the word from the end of n bytes. */
-static bool strip(const char *text, size_t *n, const char *word)
+const ith_form *ith_form_at(size_t i)
 {
-    size_t len = strlen(word), at = *n;
-
-    while (at > 0 && is_space(text[at - 1]))
-        at--;
-    if (at < len || memcmp(text + at - len, word, len) != 0)
-        return false;
-    *n = at - len;
-    return true;
+#define FORM(name) &ith_form_##name,
+    static const ith_form *const forms[] = {
+#include "openai/forms/forms.inc"
+    };
+#undef FORM
+    return i < sizeof forms / sizeof *forms ? forms[i] : NULL;
 }
 
-/* The form of what stands around a name, whose place is given. */
-static ith_call_form form_at(const char *text, size_t at, const char *behind)
+bool ith_form_names_one(const ith_form *form)
 {
-    static const char *const parameters[] = {"\"", ",", "\"parameters\"", NULL};
-    cursor k = {behind, strlen(behind), 0};
-    size_t n = at;
-
-    if (strip(text, &n, "to=functions."))
-        return ITH_CALLS_HARMONY;
-    if (!strip(text, &n, "\"") || !strip(text, &n, ":") || !strip(text, &n, "\"name\"") ||
-        !strip(text, &n, "{"))
-        return ITH_CALLS_UNKNOWN;
-    if (take_all(&k, parameters) == YES)
-        return ITH_CALLS_LLAMA;
-    if (strip(text, &n, "<tool_call>"))
-        return ITH_CALLS_HERMES;
-    return strip(text, &n, "[") && strip(text, &n, "[TOOL_CALLS]") ? ITH_CALLS_MISTRAL
-                                                                   : ITH_CALLS_UNKNOWN;
+    return form->opening != NULL && strstr(form->opening, "{name}") != NULL;
 }
 
-ith_call_form ith_calls_form_of(const char *text, const char *name)
+/* The first form that has written what is at a word of the text. */
+static const ith_form *form_at_word(const char *text, const char *word)
 {
-    ith_call_form form = ITH_CALLS_UNKNOWN;
+    for (const char *at = strstr(text, word); at != NULL; at = strstr(at + 1, word))
+        for (size_t i = 0; ith_form_at(i) != NULL; i++) {
+            const ith_form *form = ith_form_at(i);
+            if (form->is(form, text, (size_t)(at - text), at + strlen(word)))
+                return form;
+        }
+    return NULL;
+}
 
-    for (const char *at = strstr(text, name); at != NULL && form == ITH_CALLS_UNKNOWN;
-         at = strstr(at + 1, name))
-        form = form_at(text, (size_t)(at - text), at + strlen(name));
-    return form;
+const ith_form *ith_calls_form_of(const char *text, const char *name, const char *id)
+{
+    const ith_form *form = form_at_word(text, name);
+
+    return form != NULL ? form : form_at_word(text, id);
 }

@@ -3,6 +3,7 @@
 
 #include "base/checksum.h"
 #include "openai/calls.h"
+#include "openai/forms/form.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@ typedef struct gathered {
 } gathered;
 
 struct ith_message_text {
-    ith_calls *calls; /* NULL: there are no tools */
+    ith_calls *calls; /* NULL: there are neither tools nor thoughts */
     uint64_t key;
     bool begun; /* something was told */
     gathered text, thought, arguments;
@@ -78,9 +79,10 @@ static bool settle(ith_message_text *m)
     return json_object_set_new(function, "arguments", taken(&m->arguments)) == 0;
 }
 
-/* A call, or what is new of one whose name was told: then name is NULL. */
-static bool list_call(ith_message_text *m, size_t call, const char *name, size_t len)
+/* A call, or what is new of one whose name was told: then `said` is not its beginning. */
+static bool list_call(ith_message_text *m, const ith_said *said)
 {
+    size_t call = said->call;
     json_t *entry =
         json_pack("{s:I, s:{s:s}}", "index", (json_int_t)call, "function", "arguments", "");
 
@@ -88,10 +90,11 @@ static bool list_call(ith_message_text *m, size_t call, const char *name, size_t
         json_decref(entry);
         return false;
     }
-    if (entry != NULL && name != NULL) {
-        json_object_set_new(entry, "id", id_of(m, call));
+    if (entry != NULL && said->kind == ITH_SAID_CALL) {
+        json_object_set_new(entry, "id", said->id != NULL ? json_string(said->id) : id_of(m, call));
         json_object_set_new(entry, "type", json_string("function"));
-        json_object_set_new(json_object_get(entry, "function"), "name", json_stringn(name, len));
+        json_object_set_new(json_object_get(entry, "function"), "name",
+                            json_stringn(said->text, said->len));
     }
     return json_array_append_new(m->list, entry) == 0;
 }
@@ -107,11 +110,11 @@ static bool take_said(void *user, const ith_said *said)
     case ITH_SAID_THOUGHT:
         return gather(&m->thought, said->text, said->len);
     case ITH_SAID_CALL:
-        return list_call(m, said->call, said->text, said->len);
+        return list_call(m, said);
     case ITH_SAID_ARGUMENTS:
         break;
     }
-    if (json_array_size(m->list) == 0 && !list_call(m, said->call, NULL, 0))
+    if (json_array_size(m->list) == 0 && !list_call(m, said))
         return false;
     return gather(&m->arguments, said->text, said->len);
 }
@@ -121,20 +124,23 @@ static bool take_said(void *user, const ith_said *said)
 ith_message_text *ith_message_open(const ith_request *r, const char *key)
 {
     ith_message_text *m = calloc(1, sizeof *m);
-    const ith_calls_params params = {.form = r->tools.form,
-                                     .names = r->tools.names,
+    bool calls = r->tools.functions != NULL || r->speech.form == &ith_form_harmony;
+    const ith_calls_params params = {.form = calls ? r->speech.form : NULL,
+                                     .functions = r->tools.functions,
                                      .only_one = r->tools.only_one,
-                                     .thinks = r->tools.thinks,
+                                     .marks = r->speech.marks,
+                                     .thinks = r->speech.thinks,
                                      .said = take_said,
                                      .user = m};
+    bool parses = params.form != NULL || params.marks != NULL;
 
     if (m == NULL)
         return NULL;
     m->key = ith_checksum(key, strlen(key));
     m->list = json_array();
-    if (r->tools.names != NULL)
+    if (parses)
         m->calls = ith_calls_open(&params);
-    if (m->list == NULL || (r->tools.names != NULL && m->calls == NULL) ||
+    if (m->list == NULL || (parses && m->calls == NULL) ||
         (m->calls != NULL &&
          !ith_calls_push(m->calls, r->tools.opening, strlen(r->tools.opening), false))) {
         ith_message_close(m);
@@ -159,6 +165,11 @@ bool ith_message_push(ith_message_text *m, const char *text, size_t len, bool la
 {
     return m->calls != NULL ? ith_calls_push(m->calls, text, len, last)
                             : gather(&m->text, text, len);
+}
+
+bool ith_message_is_thinking(const ith_message_text *m)
+{
+    return m->calls != NULL && ith_calls_is_thinking(m->calls);
 }
 
 bool ith_message_has_news(const ith_message_text *m)

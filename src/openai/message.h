@@ -1,7 +1,8 @@
 /* message.h - an answer to a chat as a message in OpenAI's form, or as the deltas of a stream: its
- * text, and the calls of tools in it.
+ * thoughts, its text, and the calls of tools in it.
  *
- * Without tools the text is what the model has written, byte by byte.
+ * Of a model that does not think, and without tools, the text is what the model has written, byte
+ * by byte.
  */
 #ifndef ITH_OPENAI_MESSAGE_H
 #define ITH_OPENAI_MESSAGE_H
@@ -17,6 +18,9 @@ void ith_message_close(ith_message_text *message); /* accepts NULL */
 
 /* The next part of the answer; `last`: nothing comes after it. False: no memory. */
 bool ith_message_push(ith_message_text *message, const char *text, size_t len, bool last);
+
+/* Is what comes next a thought, as far as is known? */
+bool ith_message_is_thinking(const ith_message_text *message);
 
 /* What was pushed since the last call. `delta`: in the form of a stream. NULL: no memory. */
 json_t *ith_message_json(ith_message_text *message, bool delta);

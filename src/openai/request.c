@@ -1,6 +1,8 @@
 /* request.c - reads requests, field by field from a table. */
 #include "openai/request.h"
 
+#include "openai/forms/form.h"
+
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -180,8 +182,8 @@ static bool has_content(const json_t *message, const json_t *content)
     return json_array_size(json_object_get(message, "tool_calls")) > 0;
 }
 
-/* Clients send the arguments of earlier calls as a text of JSON; templates take the object, and
- * write it as their models do. What is no object stays a text. */
+/* Clients send the arguments of earlier calls as a text of JSON; most templates take the object,
+ * and write it as their models do. What is no object stays a text. */
 static bool read_arguments(json_t *message)
 {
     json_t *call;
@@ -215,6 +217,7 @@ static ith_status take_messages(ith_request *r, const json_t *value, ith_error *
             return wrong(r, "messages", "objects with a role and content, a text", err);
         if (!read_arguments(message))
             return ith_fail(err, ITH_E_MEMORY, "no memory for messages");
+        r->tools.n_earlier += json_array_size(json_object_get(message, "tool_calls"));
         if (!json_is_array(content))
             continue;
         joined = join_parts(content);
@@ -529,11 +532,63 @@ static ith_status blame(ith_request *r, const char *name, ith_error *err)
     return err->status;
 }
 
+/* The template takes the arguments of earlier calls as texts. False: no memory. */
+static bool write_arguments(json_t *messages)
+{
+    const json_t *message;
+    json_t *call;
+    size_t i, k;
+
+    json_array_foreach (messages, i, message)
+        json_array_foreach (json_object_get(message, "tool_calls"), k, call) {
+            json_t *function = json_object_get(call, "function");
+            const json_t *arguments = json_object_get(function, "arguments");
+            char *text = json_is_object(arguments) ? ith_json_exact_text(arguments, false) : NULL;
+            bool fine = !json_is_object(arguments) ||
+                        (text != NULL &&
+                         json_object_set_new(function, "arguments", json_string(text)) == 0);
+            free(text);
+            if (!fine)
+                return false;
+        }
+    return true;
+}
+
+static ith_status rewrite_messages(ith_request *r, ith_error *err)
+{
+    json_t *messages = NULL;
+    char *text = NULL;
+
+    ITH_TRY(ith_json_parse(r->messages, strlen(r->messages), "messages", &messages, err));
+    if (write_arguments(messages))
+        text = ith_json_exact_text(messages, false);
+    json_decref(messages);
+    if (text == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for messages");
+    free(r->messages);
+    r->messages = text;
+    return ITH_OK;
+}
+
+static ith_status find_speech(ith_request *r, const ith_vocab *vocab, ith_error *err)
+{
+    unsigned wanted = (r->tools.list != NULL ? ITH_SPEECH_TOOLS : 0) |
+                      (r->tools.n_earlier > 0 ? ITH_SPEECH_CALLS : 0);
+
+    if (!r->chat)
+        return ITH_OK;
+    if (ith_speech_find(&r->speech, vocab, r->arguments, wanted, err) != ITH_OK)
+        return blame(r, "tools", err);
+    return r->speech.text_arguments && r->tools.n_earlier > 0 ? rewrite_messages(r, err) : ITH_OK;
+}
+
 static ith_status prepare_tools(ith_request *r, const ith_vocab *vocab, ith_error *err)
 {
-    if (ith_tools_find_form(&r->tools, vocab, r->arguments, err) != ITH_OK)
+    if (r->tools.list == NULL)
+        return ITH_OK;
+    if (ith_tools_open(&r->tools, r->speech.form, err) != ITH_OK)
         return blame(r, "tools", err);
-    if (ith_tools_grammar(&r->tools, vocab, &r->how.grammar, err) != ITH_OK) {
+    if (ith_tools_grammar(&r->tools, r->speech.form, vocab, &r->how.grammar, err) != ITH_OK) {
         blame(r, "tools", err);
         return ith_fail_prefix(err, err->status, "%s", r->param);
     }
@@ -565,6 +620,7 @@ ith_status ith_request_grammar(ith_request *r, const ith_vocab *vocab, ith_error
 
     if (r->format != NULL || r->tools.list != NULL)
         ITH_TRY(check_exact(r, r->format != NULL ? name : "tools", err));
+    ITH_TRY(find_speech(r, vocab, err));
     if (r->format == NULL)
         return prepare_tools(r, vocab, err);
     if (r->how.ignore_eos)
@@ -610,6 +666,46 @@ const char *ith_request_text(const ith_request *r, size_t i, size_t *len)
     return json_string_value(prompt);
 }
 
+static ith_status append_text(const ith_vocab *vocab, const char *text, int32_t **ids, size_t *n,
+                              ith_error *err)
+{
+    int32_t *more, *grown;
+    size_t n_more;
+
+    ITH_TRY(
+        ith_vocab_tokenize(vocab, text, strlen(text), ITH_TOKENIZE_SPECIAL, &more, &n_more, err));
+    grown = realloc(*ids, (*n + n_more + 1) * sizeof *grown);
+    if (grown == NULL) {
+        free(more);
+        return ith_fail(err, ITH_E_MEMORY, "no memory for a prompt");
+    }
+    if (n_more > 0)
+        memcpy(grown + *n, more, n_more * sizeof *more);
+    *ids = grown;
+    *n += n_more;
+    free(more);
+    return ITH_OK;
+}
+
+/* An answer that a grammar keeps to begins with no thought, and with the call that must be made. */
+static ith_status end_prompt(ith_request *r, const ith_vocab *vocab, int32_t **ids, size_t *n,
+                             ith_error *err)
+{
+    char text[ITH_TOOL_OPENING + 40];
+    const char *opening = r->tools.opening;
+    ith_speech *s = &r->speech;
+
+    ith_speech_end(s, vocab, *ids, *n);
+    if (r->how.grammar == NULL)
+        return ITH_OK;
+    if (r->format != NULL && s->form == &ith_form_harmony)
+        snprintf(r->tools.opening, sizeof r->tools.opening, "<|channel|>final<|message|>");
+    snprintf(text, sizeof text, "%s%s%s%s", s->thinks ? "\n" : "", s->thinks ? s->marks->close : "",
+             s->thinks ? "\n\n" : "", opening);
+    s->thinks = false;
+    return text[0] != 0 ? append_text(vocab, text, ids, n, err) : ITH_OK;
+}
+
 static ith_status tokenize_messages(ith_request *r, const ith_vocab *vocab, int32_t **ids,
                                     size_t *n_ids, ith_error *err)
 {
@@ -627,7 +723,7 @@ static ith_status tokenize_messages(ith_request *r, const ith_vocab *vocab, int3
     chat.tools = tools;
     status = ith_chat_tokenize(vocab, &chat, ids, n_ids, NULL, err);
     free(tools);
-    return status == ITH_OK ? ith_tools_end_prompt(&r->tools, vocab, ids, n_ids, err) : status;
+    return status == ITH_OK ? end_prompt(r, vocab, ids, n_ids, err) : status;
 }
 
 ith_status ith_request_ids(ith_request *r, size_t i, const ith_vocab *vocab, int32_t **ids,

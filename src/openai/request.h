@@ -29,6 +29,7 @@ typedef struct ith_request {
     char *schema;               /* the same, of response_format */
     const char *format;         /* JSON schema of the answer; NULL: any text */
     ith_tools tools;
+    ith_speech speech;    /* of a chat's model, found in the vocab */
     const json_t *prompt; /* in the body; NULL: messages */
     const char *stops[ITH_REQUEST_STOPS];
     json_t *held[ITH_REQUEST_STOPS]; /* what they stand in */
@@ -60,9 +61,9 @@ ith_status ith_request_parse(ith_request *request, const char *text, size_t len,
 ith_status ith_request_read(ith_request *request, json_t *body, ith_error *err);
 void ith_request_free(ith_request *request);
 
-/* Finds the form of calls, if the request has tools, and sets request->how.grammar, which the
+/* Finds how the model speaks, if the request is a chat, and sets request->how.grammar, which the
  * request closes, if the answer must have a format or call a tool. To be called before
- * ith_request_ids. Errors as of ith_grammar_from_schema and ith_tools_find_form. */
+ * ith_request_ids. Errors as of ith_grammar_from_schema, ith_speech_find and ith_tools_open. */
 ith_status ith_request_grammar(ith_request *request, const ith_vocab *vocab, ith_error *err);
 
 /* The field is wrong, for what others find: param becomes its name, the error the text. */

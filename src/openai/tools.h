@@ -8,12 +8,12 @@
 #ifndef ITH_OPENAI_TOOLS_H
 #define ITH_OPENAI_TOOLS_H
 
-#include "openai/calls.h"
+#include "openai/speech.h"
 
 enum {
     ITH_TOOLS_MOST = 128,
     ITH_TOOL_NAME = 64,    /* bytes */
-    ITH_TOOL_OPENING = 160 /* bytes of the beginning of a call */
+    ITH_TOOL_OPENING = 320 /* bytes of the beginning of a call */
 };
 
 typedef enum ith_tool_choice {
@@ -24,16 +24,14 @@ typedef enum ith_tool_choice {
 } ith_tool_choice;
 
 typedef struct ith_tools {
-    json_t *list;  /* as it was sent; NULL: no function may be called */
-    json_t *names; /* an object with the names as keys; NULL as the list */
+    json_t *list;      /* as it was sent; NULL: no function may be called */
+    json_t *functions; /* an object with their parameters by their names; NULL as the list */
+    size_t n_earlier;  /* calls in the messages */
     ith_tool_choice choice;
     bool chosen;                   /* the request has a choice */
     char named[ITH_TOOL_NAME + 1]; /* the function that must be called */
     bool only_one;                 /* no calls beside each other */
 
-    /* Found in the vocab. */
-    ith_call_form form;
-    bool thinks;                    /* the prompt ends inside <think>, where the answer begins */
     char opening[ITH_TOOL_OPENING]; /* the beginning of a call, with which the prompt ends; "" */
 } ith_tools;
 
@@ -49,19 +47,13 @@ void ith_tools_free(ith_tools *tools);
 
 bool ith_tools_must_call(const ith_tools *tools);
 
-/* How the model writes calls, and what its prompt ends with. `arguments`: of the chat template, or
- * NULL.
- * ITH_E_UNSUPPORTED: its form is none of those in calls.h; or the choice cannot be kept in it. */
-ith_status ith_tools_find_form(ith_tools *tools, const ith_vocab *vocab, const char *arguments,
-                               ith_error *err);
+/* Sets the opening, if the model must call.
+ * ITH_E_UNSUPPORTED: the choice cannot be kept in the form. */
+ith_status ith_tools_open(ith_tools *tools, const ith_form *form, ith_error *err);
 
 /* The grammar of what follows the opening, if the model must call. Errors as of
  * ith_grammar_from_frames. */
-ith_status ith_tools_grammar(const ith_tools *tools, const ith_vocab *vocab, ith_grammar **grammar,
-                             ith_error *err);
-
-/* Ends a prompt of n tokens: sets `thinks`, and appends the opening. */
-ith_status ith_tools_end_prompt(ith_tools *tools, const ith_vocab *vocab, int32_t **ids, size_t *n,
-                                ith_error *err);
+ith_status ith_tools_grammar(const ith_tools *tools, const ith_form *form, const ith_vocab *vocab,
+                             ith_grammar **grammar, ith_error *err);
 
 #endif

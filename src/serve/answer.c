@@ -16,6 +16,7 @@ void ith_answer_free(void *user)
     }
     free(a->prompts);
     ith_request_free(&a->request);
+    ith_response_close(a->response);
     json_decref(a->body);
     free(a);
 }
@@ -122,7 +123,7 @@ static void list_token(const ith_answer *a, lists *l, const ith_asked *asked, si
 static json_t *completion_logprobs(const ith_answer *a, const ith_asked *asked,
                                    const ith_news *news, ith_part *part)
 {
-    size_t one = 1 + (size_t)a->call->top, k = part->token;
+    size_t one = 1 + (size_t)a->call->top, k = part->known.token;
     lists l = {json_array(), json_array(), json_array(), json_array()};
 
     if (a->request.echo && !part->begun)
@@ -158,7 +159,7 @@ static json_t *chat_logprobs(const ith_answer *a, const ith_news *news, const it
 
     for (size_t i = 0; i < news->n_tokens; i++) {
         const ith_ranked *t = news->tokens + i * one;
-        bool first = part->token + i == 0;
+        bool first = part->known.token + i == 0;
         json_t *token = chat_token(a, t, first), *top = json_array();
         for (size_t k = 1; k < one; k++)
             json_array_append_new(top, chat_token(a, t + k, first));
@@ -196,17 +197,31 @@ static json_t *text_of(const ith_asked *asked, const ith_news *news, const ith_p
     return text;
 }
 
-/* The text goes to the message. False: no memory. */
-static bool push_text(const ith_answer *a, size_t i, const ith_news *news, ith_part *part)
+static bool open_message(const ith_answer *a, size_t i, ith_part *part)
 {
     char key[60];
 
-    if (part->message == NULL) {
-        snprintf(key, sizeof key, "%s %zu", a->id, i);
-        part->message = ith_message_open(&a->request, key);
+    snprintf(key, sizeof key, "%s %zu", a->id, i);
+    part->message = ith_message_open(&a->request, key);
+    return part->message != NULL;
+}
+
+/* The text goes to the message, token by token, which is how those of thoughts are counted. False:
+ * no memory. */
+static bool push_text(const ith_answer *a, size_t i, const ith_news *news, ith_part *part)
+{
+    size_t at = 0;
+
+    if (part->message == NULL && !open_message(a, i, part))
+        return false;
+    for (size_t k = 0; k < news->n_ends; k++) {
+        bool before = ith_message_is_thinking(part->message);
+        if (!ith_message_push(part->message, news->text + at, news->ends[k] - at, false))
+            return false;
+        at = news->ends[k];
+        part->thought += before || ith_message_is_thinking(part->message);
     }
-    return part->message != NULL &&
-           ith_message_push(part->message, news->text, news->len, news->ended);
+    return ith_message_push(part->message, news->text + at, news->len - at, news->ended);
 }
 
 /* Is there something to be told? What may become a call is held back. */
@@ -246,8 +261,9 @@ json_t *ith_answer_choice(const ith_answer *a, size_t i, const ith_news *news, i
         choice = choice_json(a, i, news, part, streamed);
         part->begun = true;
     }
-    part->text += news->len;
-    part->token += news->n_tokens;
+    part->known.text += news->len;
+    part->known.token += news->n_tokens;
+    part->known.answer += news->n_ends;
     part->ended = news->ended;
     return choice;
 }
@@ -260,15 +276,26 @@ void ith_part_close(ith_part *part)
 
 /* ---- Around them ---- */
 
-json_t *ith_answer_usage(const ith_answer *a)
+json_t *ith_answer_usage(const ith_answer *a, const ith_part *parts)
 {
-    int64_t n = 0;
+    int64_t n = 0, thought = 0, reused = 0;
+    json_t *usage;
 
-    for (size_t i = 0; i < a->call->n; i++)
+    for (size_t i = 0; i < a->call->n; i++) {
         n += (int64_t)a->call->choices[i].n_answer;
-    return json_pack("{s:I, s:I, s:I}", "prompt_tokens", (json_int_t)a->prompt_tokens,
-                     "completion_tokens", (json_int_t)n, "total_tokens",
-                     (json_int_t)(a->prompt_tokens + n));
+        thought += parts[i].thought;
+        reused += i % (size_t)a->request.n == 0 ? a->call->choices[i].reused : 0;
+    }
+    usage = json_pack("{s:I, s:I, s:I}", "prompt_tokens", (json_int_t)a->prompt_tokens,
+                      "completion_tokens", (json_int_t)n, "total_tokens",
+                      (json_int_t)(a->prompt_tokens + n));
+    if (a->request.chat && usage != NULL) {
+        json_object_set_new(usage, "prompt_tokens_details",
+                            json_pack("{s:I}", "cached_tokens", (json_int_t)reused));
+        json_object_set_new(usage, "completion_tokens_details",
+                            json_pack("{s:I}", "reasoning_tokens", (json_int_t)thought));
+    }
+    return usage;
 }
 
 json_t *ith_answer_json(const ith_answer *a, json_t *choices, json_t *usage, bool streamed)

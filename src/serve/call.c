@@ -33,6 +33,8 @@ static void drop(ith_call *call, int refs)
         ith_choice *c = &call->choices[i];
         free(c->text);
         free(c->tokens);
+        free(c->ends);
+        free(c->embedding);
         free(c->chosen);
     }
     if (call->release != NULL)
@@ -137,23 +139,29 @@ static void *copy_of(const void *from, size_t n)
     return copy;
 }
 
-bool ith_choice_news(const ith_choice *c, size_t text, size_t token, ith_news *news)
+bool ith_choice_news(const ith_choice *c, const ith_known *known, ith_news *news)
 {
     size_t one = 1 + (size_t)c->call->top;
 
-    *news = (ith_news){.len = c->len - text,
-                       .n_tokens = c->n_tokens - token,
+    *news = (ith_news){.len = c->len - known->text,
+                       .n_ends = c->n_answer - known->answer,
+                       .n_tokens = c->n_tokens - known->token,
                        .n_answer = c->n_answer,
                        .ended = c->ended,
                        .finish = c->finish};
-    news->text = copy_of(c->text + text, news->len);
-    news->tokens = copy_of(c->tokens + token * one, news->n_tokens * one * sizeof *c->tokens);
-    return news->text != NULL && news->tokens != NULL;
+    news->text = copy_of(c->text + known->text, news->len);
+    news->ends = copy_of(c->ends + known->answer, news->n_ends * sizeof *c->ends);
+    news->tokens =
+        copy_of(c->tokens + known->token * one, news->n_tokens * one * sizeof *c->tokens);
+    for (size_t i = 0; news->ends != NULL && i < news->n_ends; i++)
+        news->ends[i] -= known->text;
+    return news->text != NULL && news->ends != NULL && news->tokens != NULL;
 }
 
 void ith_news_free(ith_news *news)
 {
     free(news->text);
+    free(news->ends);
     free(news->tokens);
 }
 
@@ -312,7 +320,11 @@ static bool add_chosen(ith_choice *c)
 {
     if (!c->has_chosen)
         return true;
-    c->n_answer += !c->chosen_ends;
+    if (!c->chosen_ends) {
+        if (!grow((void **)&c->ends, &c->end_room, c->n_answer + 1, sizeof *c->ends))
+            return false;
+        c->ends[c->n_answer++] = c->len;
+    }
     return !c->call->logprobs || (c->chosen_ends && !c->call->lists_end) || add_token(c, c->chosen);
 }
 
@@ -329,6 +341,23 @@ bool ith_choice_text(ith_choice *c, const char *text, size_t len)
     c->has_chosen = false;
     change(c->call);
     return fine;
+}
+
+void ith_choice_reused(ith_choice *c, int64_t n)
+{
+    pthread_mutex_lock(&c->call->lock);
+    c->reused = n;
+    pthread_mutex_unlock(&c->call->lock);
+}
+
+bool ith_choice_embedding(ith_choice *c, const float *embedding, size_t n)
+{
+    float *copy = copy_of(embedding, n * sizeof *copy);
+
+    pthread_mutex_lock(&c->call->lock);
+    c->embedding = copy;
+    pthread_mutex_unlock(&c->call->lock);
+    return copy != NULL;
 }
 
 void ith_choice_end(ith_choice *c, ith_finish finish, const ith_error *err)

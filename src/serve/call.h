@@ -40,12 +40,17 @@ typedef struct ith_choice {
     ith_ranked *tokens; /* [n_tokens][1 + top]: with each_token also the prompt's but its first */
     size_t n_tokens, token_room;
     size_t n_answer; /* tokens of the answer so far */
+    size_t *ends;    /* [n_answer]: the length of the text behind each */
+    size_t end_room;
+    int64_t reused; /* tokens of the prompt, see ith_generation; when it has ended */
     int64_t computed;
     int64_t waited_until; /* ith_now_ms, when it was last seen waiting */
     int64_t first;        /* of the first token of the answer; 0: there is none */
     bool ended;
     ith_finish finish;
-    ith_error err; /* if it ended without an answer */
+    ith_error err;    /* if it ended without an answer */
+    float *embedding; /* [hidden], malloc'd; NULL: not asked for */
+    double score;
 
     /* Of the engine's thread: a chosen token, until its text comes. */
     ith_ranked *chosen; /* [1 + top] */
@@ -62,6 +67,11 @@ struct ith_call {
     bool logprobs;
     bool lists_end; /* logprobs have the token that ends an answer, too */
     bool hides;     /* the answer: the prompt alone was asked for */
+
+    /* Nothing is written. */
+    bool embeds; /* each choice gets an embedding; */
+    bool ranks;  /* or a score: how likely token `yes` is beside `no` */
+    int32_t yes, no;
     int top;
     void (*release)(void *user); /* called with `user` at the end; NULL: nothing to do */
     void *user;
@@ -95,19 +105,27 @@ ith_tally ith_call_tally(ith_call *call);
  * their number. With the lock held, which the caller then has. */
 void ith_call_wait(ith_call *call, int64_t *seen, int ms);
 
+/* So much of a choice is known already. */
+typedef struct ith_known {
+    size_t text;   /* bytes */
+    size_t token;  /* with logprobs */
+    size_t answer; /* tokens of the answer */
+} ith_known;
+
 /* What is new of a choice, as a copy. */
 typedef struct ith_news {
     char *text; /* [len], malloc'd */
     size_t len;
+    size_t *ends; /* [n_ends], malloc'd: bytes of `text` up to the end of each new token */
+    size_t n_ends;
     ith_ranked *tokens; /* [n_tokens][1 + top], malloc'd */
     size_t n_tokens, n_answer;
     bool ended;
     ith_finish finish;
 } ith_news;
 
-/* With the lock. What came after byte `text` and token `token`. False: no memory. Free it after a
- * failure too. */
-bool ith_choice_news(const ith_choice *choice, size_t text, size_t token, ith_news *news);
+/* With the lock. What came after what is known. False: no memory. Free it after a failure too. */
+bool ith_choice_news(const ith_choice *choice, const ith_known *known, ith_news *news);
 void ith_news_free(ith_news *news);
 
 /* ---- The queue ---- */
@@ -148,6 +166,12 @@ void ith_choice_prompt_token(ith_choice *choice, const ith_ranked *token);
 
 /* Text, and with it the chosen token. False: it is not wanted, or there is no memory. */
 bool ith_choice_text(ith_choice *choice, const char *text, size_t len);
+
+/* So many tokens of the prompt were not computed. To be told before the end. */
+void ith_choice_reused(ith_choice *choice, int64_t n);
+
+/* Its embedding, [n]. To be told before the end. False: no memory. */
+bool ith_choice_embedding(ith_choice *choice, const float *embedding, size_t n);
 
 /* It has ended; err->status ITH_OK: with an answer. The choice may be gone afterwards. */
 void ith_choice_end(ith_choice *choice, ith_finish finish, const ith_error *err);

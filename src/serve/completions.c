@@ -1,5 +1,5 @@
-/* completions.c - POST /v1/completions and /v1/chat/completions: a request becomes a call, and what
- * the engine's thread tells of it a response or a stream. */
+/* completions.c - POST /v1/completions, /v1/chat/completions and /v1/responses: a request becomes a
+ * call, and what the engine's thread tells of it a response or a stream. */
 #include "base/error.h"
 #include "serve/answer.h"
 #include "serve/clock.h"
@@ -27,17 +27,6 @@ typedef struct refusal {
 
 /* ---- The request ---- */
 
-static ith_status parse(const ith_visit *x, ith_request *r, json_t **body, ith_error *err)
-{
-    if (!ith_request_is_flat(x->body, x->len))
-        return ith_fail(err, ITH_E_ARGUMENT, "the body is nested deeper than %d lists and objects",
-                        ITH_REQUEST_NESTING);
-    ITH_TRY(ith_request_parse(r, x->body, x->len, "the body", body, err));
-    if (!json_is_object(*body))
-        return ith_fail(err, ITH_E_ARGUMENT, "the body is not a JSON object");
-    return ITH_OK;
-}
-
 static ith_status choose_seed(ith_request *r, ith_error *err)
 {
     uint64_t seed;
@@ -50,14 +39,31 @@ static ith_status choose_seed(ith_request *r, ith_error *err)
     return ITH_OK;
 }
 
+/* The body becomes that of a chat. */
+static ith_status read_response(ith_answer *a, ith_error *err)
+{
+    json_t *chat;
+    const char *param;
+    ith_status status = ith_responses_to_chat(a->body, &chat, &param, err);
+
+    if (status != ITH_OK) {
+        snprintf(a->request.param, sizeof a->request.param, "%.60s", param != NULL ? param : "");
+        return status;
+    }
+    a->response = ith_response_open(a->body, a->id, a->server->info->name, a->created);
+    json_decref(a->body);
+    a->body = chat;
+    return a->response != NULL ? ITH_OK : ith_fail(err, ITH_E_MEMORY, "no memory for a response");
+}
+
 /* The body's bytes are not needed afterwards. */
 static ith_status read_request(ith_visit *x, ith_answer *a, ith_error *err)
 {
     ith_request *r = &a->request;
-    ith_status status = parse(x, &a->request, &a->body, err);
 
-    ith_visit_drop_body(x);
-    ITH_TRY(status);
+    ITH_TRY(ith_visit_parse(x, r, &a->body, err));
+    if (a->responds)
+        ITH_TRY(read_response(a, err));
     r->how = x->server->preset;
     r->how.max_tokens = r->chat ? x->server->info->ctx : TEXT_MAX_TOKENS;
     ITH_TRY(ith_request_read(r, a->body, err));
@@ -217,24 +223,62 @@ static bool has_ended(const ith_call *call, const ith_choice **failed)
     return all;
 }
 
-/* When all choices have ended: nobody changes them any more. NULL: no memory. */
-static json_t *whole(const ith_answer *a)
+/* The response, of the only choice. `events` is filled. NULL: no memory. */
+static json_t *whole_response(const ith_answer *a, json_t *events)
 {
-    json_t *choices = json_array();
-    bool fine = choices != NULL;
+    ith_part part = {0};
+    ith_news news;
+    json_t *choice = NULL, *usage;
+    bool fine = ith_choice_news(&a->call->choices[0], &part.known, &news);
+
+    if (fine)
+        choice = ith_answer_choice(a, 0, &news, &part, true);
+    usage = ith_answer_usage(a, &part);
+    fine =
+        fine && choice != NULL &&
+        ith_response_delta(a->response, json_object_get(choice, "delta"), events) &&
+        ith_response_end(a->response, json_string_value(json_object_get(choice, "finish_reason")),
+                         usage, events);
+    json_decref(usage);
+    json_decref(choice);
+    ith_news_free(&news);
+    ith_part_close(&part);
+    return fine ? ith_response_json(a->response) : NULL;
+}
+
+/* When all choices have ended: nobody changes them any more. NULL: no memory. */
+static json_t *whole_chat(const ith_answer *a)
+{
+    json_t *choices = json_array(), *all = NULL;
+    ith_part *parts = calloc(a->call->n, sizeof *parts);
+    bool fine = choices != NULL && parts != NULL;
 
     for (size_t i = 0; fine && i < a->call->n; i++) {
-        ith_part part = {0};
         ith_news news;
-        fine = ith_choice_news(&a->call->choices[i], 0, 0, &news) &&
-               json_array_append_new(choices, ith_answer_choice(a, i, &news, &part, false)) == 0;
+        fine =
+            ith_choice_news(&a->call->choices[i], &parts[i].known, &news) &&
+            json_array_append_new(choices, ith_answer_choice(a, i, &news, &parts[i], false)) == 0;
         ith_news_free(&news);
-        ith_part_close(&part);
+        ith_part_close(&parts[i]);
     }
     if (fine)
-        return ith_answer_json(a, choices, ith_answer_usage(a), false);
-    json_decref(choices);
-    return NULL;
+        all = ith_answer_json(a, choices, ith_answer_usage(a, parts), false);
+    else
+        json_decref(choices);
+    free(parts);
+    return all;
+}
+
+static json_t *whole(const ith_answer *a)
+{
+    json_t *events, *all;
+
+    if (a->response == NULL)
+        return whole_chat(a);
+    events = json_array();
+    all = whole_response(a, events);
+    json_decref(events);
+    return all;
 }
 
 unsigned ith_completion_status(const ith_error *err, const char **code)
@@ -280,7 +324,7 @@ typedef struct stream {
     int64_t last; /* ith_now_ms, when something was written */
     char *out;    /* [len], malloc'd; what is not sent begins at `at` */
     size_t len, at;
-    bool done, broken;
+    bool done, broken, begun;
     ith_part parts[];
 } stream;
 
@@ -310,24 +354,73 @@ static void put_json(stream *s, json_t *value)
     json_decref(value);
 }
 
+/* Events of a response, which it takes. */
+static void put_events(stream *s, json_t *events, bool fine)
+{
+    const json_t *event;
+    size_t i;
+
+    s->broken = s->broken || !fine;
+    json_array_foreach (events, i, event) {
+        char *text = ith_json_text(event, false);
+        char prefix[100];
+        snprintf(prefix, sizeof prefix,
+                 "event: %.80s\ndata: ", json_string_value(json_object_get(event, "type")));
+        if (text != NULL)
+            put(s, prefix, text);
+        s->broken = s->broken || text == NULL;
+        free(text);
+    }
+    json_decref(events);
+}
+
+/* What is new of the response, whose choice's news are NULL if there are none. */
+static void put_response(stream *s, const json_t *choice)
+{
+    const ith_answer *a = s->answer;
+    const char *finish = json_string_value(json_object_get(choice, "finish_reason"));
+    json_t *events = json_array(), *usage;
+    bool fine = events != NULL;
+
+    if (!s->begun)
+        fine = fine && ith_response_begin(a->response, events);
+    s->begun = true;
+    if (choice != NULL)
+        fine = fine && ith_response_delta(a->response, json_object_get(choice, "delta"), events);
+    if (finish != NULL) {
+        usage = ith_answer_usage(a, s->parts);
+        fine = fine && ith_response_end(a->response, finish, usage, events);
+        json_decref(usage);
+    }
+    put_events(s, events, fine);
+}
+
 /* The end of all choices. */
 static void put_end(stream *s)
 {
     const ith_answer *a = s->answer;
 
-    if (a->request.include_usage)
-        put_json(s, ith_answer_json(a, json_array(), ith_answer_usage(a), true));
-    put(s, "data: ", "[DONE]");
     s->done = true;
+    if (a->response != NULL)
+        return; /* its last event was that */
+    if (a->request.include_usage)
+        put_json(s, ith_answer_json(a, json_array(), ith_answer_usage(a, s->parts), true));
+    put(s, "data: ", "[DONE]");
 }
 
 static void put_error(stream *s, const ith_error *err)
 {
     const char *code;
     unsigned status = ith_completion_status(err, &code);
+    json_t *events;
 
-    put_json(s, ith_error_json(status, code, NULL, err->text));
     s->done = true;
+    if (s->answer->response == NULL) {
+        put_json(s, ith_error_json(status, code, NULL, err->text));
+        return;
+    }
+    events = json_array();
+    put_events(s, events, ith_response_fail(s->answer->response, code, err->text, events));
 }
 
 /* What the stream has not of a call, as a copy. */
@@ -352,7 +445,7 @@ static bool copy_state(const stream *s, state *now)
     for (size_t i = 0; i < call->n; i++) {
         const ith_choice *c = &call->choices[i];
         int64_t n = (int64_t)c->n_ids;
-        fine = ith_choice_news(c, s->parts[i].text, s->parts[i].token, &now->news[i]) && fine;
+        fine = ith_choice_news(c, &s->parts[i].known, &now->news[i]) && fine;
         now->computed += c->computed < n ? c->computed : n;
         now->all += n;
     }
@@ -369,7 +462,10 @@ static void put_news(stream *s, const state *now)
         if (news->n_answer == 0 && !news->ended)
             continue;
         choice = ith_answer_choice(a, i, news, &s->parts[i], true);
-        if (choice != NULL)
+        if (a->response != NULL) {
+            put_response(s, choice);
+            json_decref(choice);
+        } else if (choice != NULL)
             put_json(s, ith_answer_json(a, json_pack("[o]", choice), NULL, true));
     }
 }
@@ -485,23 +581,21 @@ static void name_answer(ith_answer *a)
 
     if (getrandom(&number, sizeof number, 0) < 0)
         number = (uint64_t)(uintptr_t)a;
-    snprintf(a->id, sizeof a->id, "%s-%016" PRIx64, a->request.chat ? "chatcmpl" : "cmpl", number);
+    snprintf(a->id, sizeof a->id, "%s%016" PRIx64,
+             a->responds       ? "resp_"
+             : a->request.chat ? "chatcmpl-"
+                               : "cmpl-",
+             number);
     a->created = (int64_t)time(NULL);
 }
 
 /* Refused. The call, if there is one, has the answer. */
 static enum MHD_Result refuse(ith_visit *x, ith_answer *a, const refusal *no)
 {
-    ith_error wrong = no->err;
-    enum MHD_Result result;
-    const char *code;
-    unsigned status;
+    const char *param = a->request.param;
+    enum MHD_Result result = ith_visit_refuse(
+        x, &no->err, no->code, a->response != NULL ? ith_responses_param(param) : param);
 
-    if (wrong.status == ITH_E_FORMAT)
-        wrong.status = ITH_E_ARGUMENT; /* what is not JSON is the client's fault */
-    status = ith_visit_status(&wrong, &code);
-    result = ith_visit_error(x, status, no->code != NULL ? no->code : code, a->request.param,
-                             wrong.text);
     if (a->call != NULL)
         ith_call_leave(a->call);
     else
@@ -509,7 +603,7 @@ static enum MHD_Result refuse(ith_visit *x, ith_answer *a, const refusal *no)
     return result;
 }
 
-enum MHD_Result ith_visit_complete(ith_visit *x, bool chat)
+enum MHD_Result ith_visit_complete(ith_visit *x, ith_completion kind)
 {
     ith_answer *a = calloc(1, sizeof *a);
     refusal no = {0};
@@ -519,7 +613,8 @@ enum MHD_Result ith_visit_complete(ith_visit *x, bool chat)
     if (a == NULL)
         return MHD_NO;
     a->server = x->server;
-    a->request = (ith_request){.chat = chat, .served = true, .prefix = ""};
+    a->responds = kind == ITH_COMPLETE_RESPONSE;
+    a->request = (ith_request){.chat = kind != ITH_COMPLETE_TEXT, .served = true, .prefix = ""};
     name_answer(a);
     memcpy(x->id, a->id, sizeof x->id);
     status = prepare(x, a, &no);

@@ -1,5 +1,6 @@
 /* loop.c - the engine's side of a server: choices from the queue go through ith_generate_many. */
 #include "base/error.h"
+#include "base/precise.h"
 #include "openai/request.h"
 #include "serve/server_impl.h"
 
@@ -63,8 +64,12 @@ static bool next(void *user, ith_many_prompt *prompt)
         return false;
     }
     memcpy(ids, c->ids, c->n_ids * sizeof *ids);
-    *prompt = (ith_many_prompt){
-        .ids = ids, .n_ids = c->n_ids, .how = c->how, .each_token = c->call->each_token, .user = c};
+    *prompt = (ith_many_prompt){.ids = ids,
+                                .n_ids = c->n_ids,
+                                .how = c->how,
+                                .each_token = c->call->each_token,
+                                .embeds = c->call->embeds,
+                                .user = c};
     prompt->how.on_text = on_text;
     prompt->how.user = c;
     /* It counts as in flight until the next step shows whether it is. */
@@ -79,6 +84,10 @@ static bool done(void *user, const ith_many_prompt *prompt, const ith_generation
     ith_server *server = user;
     ith_error why = *err;
 
+    ith_choice_reused(prompt->user, answer->n_reused);
+    if (answer->embedding != NULL &&
+        !ith_choice_embedding(prompt->user, answer->embedding, (size_t)server->info->hidden))
+        ith_fail(&why, ITH_E_MEMORY, "no memory for an embedding");
     atomic_fetch_sub_explicit(&server->metrics.taken, 1, memory_order_relaxed);
     if (err->status == ITH_OK && answer->finish == ITH_FINISH_CANCELLED)
         ith_fail(&why, ITH_E_CANCELLED, "%s",
@@ -142,6 +151,15 @@ static void rank_tokens(const ith_server *server, const float *logits, int32_t i
         t[i].nll = nll[i];
 }
 
+/* exp(a) / (exp(a) + exp(b)) */
+static double likeliness(float a, float b)
+{
+    static const double e = 2.718281828459045;
+    double d = (double)b - (double)a;
+
+    return d > 600 ? 0 : d < -600 ? 1 : 1 / (1 + ith_power(e, d));
+}
+
 static void token(void *user, const ith_many_prompt *prompt, int32_t id, const float *logits,
                   bool ends)
 {
@@ -151,6 +169,8 @@ static void token(void *user, const ith_many_prompt *prompt, int32_t id, const f
 
     if (c->call->logprobs)
         rank_tokens(server, logits, id, c->chosen, c->call->top);
+    if (c->call->ranks)
+        c->score = likeliness(logits[c->call->yes], logits[c->call->no]);
     if (of_prompt)
         ith_choice_prompt_token(c, c->chosen);
     c->has_chosen = !of_prompt;

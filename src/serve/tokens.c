@@ -7,30 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static enum MHD_Result refuse(ith_visit *x, const ith_error *err, const char *param)
-{
-    ith_error wrong = *err;
-    const char *code;
-    unsigned status;
-
-    if (wrong.status == ITH_E_FORMAT)
-        wrong.status = ITH_E_ARGUMENT; /* what is not JSON is the client's fault */
-    status = ith_visit_status(&wrong, &code);
-    return ith_visit_error(x, status, code, param, wrong.text);
-}
-
 static ith_status read_body(ith_visit *x, json_t **body, ith_error *err)
 {
-    ith_status status;
-
-    if (!ith_request_is_flat(x->body, x->len))
-        return ith_fail(err, ITH_E_ARGUMENT, "the body is nested deeper than %d lists and objects",
-                        ITH_REQUEST_NESTING);
-    status = ith_json_parse(x->body, x->len, "the body", body, err);
-    ith_visit_drop_body(x);
-    ITH_TRY(status);
-    if (!json_is_object(*body))
-        return ith_fail(err, ITH_E_ARGUMENT, "the body is not a JSON object");
+    ITH_TRY(ith_visit_parse(x, NULL, body, err));
     if (x->server->vocab == NULL)
         return ith_fail(err, ITH_E_UNSUPPORTED, "the model has no tokenizer");
     return ITH_OK;
@@ -97,7 +76,7 @@ enum MHD_Result ith_visit_tokenize(ith_visit *x)
     if (status == ITH_OK)
         status = tokenize(x, body, &r, &ids, &n, &err);
     result = status == ITH_OK ? ith_visit_json(x, MHD_HTTP_OK, tokens_json(x->server, ids, n))
-                              : refuse(x, &err, r.param);
+                              : ith_visit_refuse(x, &err, NULL, r.param);
     free(ids);
     ith_request_free(&r);
     json_decref(body);
@@ -154,7 +133,7 @@ enum MHD_Result ith_visit_detokenize(ith_visit *x)
     result = status == ITH_OK
                  ? ith_visit_json(x, MHD_HTTP_OK,
                                   json_pack("{s:o}", "prompt", ith_json_bytes(text, len)))
-                 : refuse(x, &err, status == ITH_E_ARGUMENT ? "tokens" : NULL);
+                 : ith_visit_refuse(x, &err, NULL, status == ITH_E_ARGUMENT ? "tokens" : NULL);
     free(text);
     json_decref(body);
     return result;
@@ -189,7 +168,7 @@ enum MHD_Result ith_visit_tokenizer_info(ith_visit *x)
 
     if (server->vocab == NULL) {
         ith_fail(&err, ITH_E_UNSUPPORTED, "the model has no tokenizer");
-        return refuse(x, &err, NULL);
+        return ith_visit_refuse(x, &err, NULL, NULL);
     }
     return ith_visit_json(
         x, MHD_HTTP_OK,

@@ -94,6 +94,19 @@ unsigned ith_visit_status(const ith_error *err, const char **code)
     }
 }
 
+enum MHD_Result ith_visit_refuse(ith_visit *x, const ith_error *err, const char *code,
+                                 const char *param)
+{
+    ith_error wrong = *err;
+    const char *of_status;
+    unsigned status;
+
+    if (wrong.status == ITH_E_FORMAT)
+        wrong.status = ITH_E_ARGUMENT; /* what is not JSON is the client's fault */
+    status = ith_visit_status(&wrong, &of_status);
+    return ith_visit_error(x, status, code != NULL ? code : of_status, param, wrong.text);
+}
+
 void ith_visit_be_patient(struct MHD_Connection *connection)
 {
     MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, 0U);
@@ -158,12 +171,17 @@ static enum MHD_Result one_model(ith_visit *x)
 
 static enum MHD_Result completions(ith_visit *x)
 {
-    return ith_visit_complete(x, false);
+    return ith_visit_complete(x, ITH_COMPLETE_TEXT);
 }
 
 static enum MHD_Result chat(ith_visit *x)
 {
-    return ith_visit_complete(x, true);
+    return ith_visit_complete(x, ITH_COMPLETE_CHAT);
+}
+
+static enum MHD_Result responses(ith_visit *x)
+{
+    return ith_visit_complete(x, ITH_COMPLETE_RESPONSE);
 }
 
 /* What "GET" answers, "HEAD" answers too, without the body. */
@@ -175,6 +193,10 @@ static const ith_route routes[] = {
     {"GET", "/v1/models/", one_model, false, false}, /* and its name */
     {"POST", "/v1/completions", completions, false, false},
     {"POST", "/v1/chat/completions", chat, false, false},
+    {"POST", "/v1/responses", responses, false, false},
+    {"POST", "/v1/embeddings", ith_visit_embeddings, false, false},
+    {"POST", "/rerank", ith_visit_rerank, false, false},
+    {"POST", "/v1/rerank", ith_visit_rerank, false, false},
     {"POST", "/tokenize", ith_visit_tokenize, false, false},
     {"POST", "/detokenize", ith_visit_detokenize, false, false},
     {"GET", "/tokenizer_info", ith_visit_tokenizer_info, false, false},
@@ -323,6 +345,24 @@ void ith_visit_drop_body(ith_visit *x)
     free(x->body);
     x->body = NULL;
     x->len = x->room = 0;
+}
+
+ith_status ith_visit_parse(ith_visit *x, ith_request *r, json_t **body, ith_error *err)
+{
+    ith_status status = ITH_OK;
+
+    *body = NULL;
+    if (!ith_request_is_flat(x->body, x->len))
+        status =
+            ith_fail(err, ITH_E_ARGUMENT, "the body is nested deeper than %d lists and objects",
+                     ITH_REQUEST_NESTING);
+    if (status == ITH_OK)
+        status = r != NULL ? ith_request_parse(r, x->body, x->len, "the body", body, err)
+                           : ith_json_parse(x->body, x->len, "the body", body, err);
+    ith_visit_drop_body(x);
+    ITH_TRY(status);
+    return json_is_object(*body) ? ITH_OK
+                                 : ith_fail(err, ITH_E_ARGUMENT, "the body is not a JSON object");
 }
 
 /* In chunks, so that its length was not known, a body may be too long, or one too many: the rest is

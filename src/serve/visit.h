@@ -2,7 +2,7 @@
 #ifndef ITH_SERVE_VISIT_H
 #define ITH_SERVE_VISIT_H
 
-#include "base/json.h"
+#include "openai/request.h"
 #include "serve/server_impl.h"
 
 #include <microhttpd.h>
@@ -52,6 +52,16 @@ enum MHD_Result ith_visit_error(ith_visit *visit, unsigned status, const char *c
 /* Text that is malloc'd, of a type of MIME. */
 enum MHD_Result ith_visit_text(ith_visit *visit, const char *type, char *text, size_t len);
 
+/* A request that is wrong, or cannot be answered. code NULL: that of the error's status. param
+ * NULL, "": no field is. */
+enum MHD_Result ith_visit_refuse(ith_visit *visit, const ith_error *err, const char *code,
+                                 const char *param);
+
+/* The body as a JSON object, the caller's; its bytes are dropped. request: see ith_request_parse;
+ * NULL: its schemas are not read.
+ * ITH_E_FORMAT, ITH_E_ARGUMENT: it is none, or nested too deeply. */
+ith_status ith_visit_parse(ith_visit *visit, ith_request *request, json_t **body, ith_error *err);
+
 /* The status and code of a failure. */
 unsigned ith_visit_status(const ith_error *err, const char **code);
 
@@ -98,8 +108,17 @@ enum MHD_Result ith_visit_tokenize(ith_visit *visit);
 enum MHD_Result ith_visit_detokenize(ith_visit *visit);
 enum MHD_Result ith_visit_tokenizer_info(ith_visit *visit);
 
-/* completions.c: POST /v1/completions and /v1/chat/completions. */
-enum MHD_Result ith_visit_complete(ith_visit *visit, bool chat);
+/* completions.c: POST /v1/completions, /v1/chat/completions and /v1/responses. */
+typedef enum ith_completion {
+    ITH_COMPLETE_TEXT,
+    ITH_COMPLETE_CHAT,
+    ITH_COMPLETE_RESPONSE
+} ith_completion;
+enum MHD_Result ith_visit_complete(ith_visit *visit, ith_completion kind);
+
+/* embeddings.c: POST /v1/embeddings. rerank.c: POST /rerank and /v1/rerank. */
+enum MHD_Result ith_visit_embeddings(ith_visit *visit);
+enum MHD_Result ith_visit_rerank(ith_visit *visit);
 
 /* Of a choice that failed. */
 unsigned ith_completion_status(const ith_error *err, const char **code);

@@ -88,6 +88,7 @@ static void sessions(void **state)
     assert_int_equal(ith_session_prefill(session, &bad, 1, NULL), ITH_E_ARGUMENT);
     assert_int_equal(ith_session_decode(session, -1, NULL), ITH_E_ARGUMENT);
     assert_int_equal(ith_session_score(session, ids, 0, nll, NULL), ITH_E_ARGUMENT);
+    assert_int_equal(ith_session_embed(session, ids, 0, nll, NULL), ITH_E_ARGUMENT);
     assert_int_equal(ith_session_truncate(session, CTX, NULL), ITH_E_ARGUMENT);
     assert_int_equal(ith_session_reserve(session, CTX + 1, NULL), ITH_E_ARGUMENT);
     assert_int_equal(ith_engine_step(engine, &(ith_step_item){.session = session}, 1, NULL),

@@ -57,6 +57,29 @@ r = client.completions.create(**{**text, "prompt": [text["prompt"], "Another"]},
 check("two prompts, two answers, extra_body", [c.text == plain for c in r.choices] == [True, True, False, False] and r.usage.completion_tokens == 32, r)
 
 
+# Responses
+asked = dict(model=model, instructions=hello[0]["content"], input=hello[1]["content"], temperature=0, max_output_tokens=12)
+r = client.responses.create(**asked)
+check("response", r.output_text == whole and r.status in ("completed", "incomplete") and r.usage.total_tokens == r.usage.input_tokens + r.usage.output_tokens, r)
+parts, last = [], None
+for event in client.responses.create(**asked, stream=True):
+    last = event
+    if event.type == "response.output_text.delta":
+        parts.append(event.delta)
+check("response, streamed: the same", "".join(parts) == whole == last.response.output_text, parts, last)
+with client.responses.stream(**asked, extra_body={"stop": end}) as stream:
+    deltas = "".join(e.delta for e in stream if e.type == "response.output_text.delta")
+    check("response: the streaming helper", deltas == whole[:whole.index(end)] == stream.get_final_response().output_text, deltas)
+
+# Embeddings
+r = client.embeddings.create(model=model, input=["The passkey of Ann is 5.", "a"])
+again = client.embeddings.create(model=model, input="a", encoding_format="float")
+check("embeddings", len(r.data) == 2 and len(r.data[0].embedding) == 192 and abs(sum(x * x for x in r.data[0].embedding) - 1) < 1e-5 and
+      max(abs(x - y) for x, y in zip(r.data[1].embedding, again.data[0].embedding)) < 1e-7 and r.usage.prompt_tokens == 11, r.usage)
+r = client.embeddings.create(model=model, input="a", dimensions=16)
+check("embeddings: dimensions", len(r.data[0].embedding) == 16 and abs(sum(x * x for x in r.data[0].embedding) - 1) < 1e-5)
+
+
 # Errors become the right exceptions
 def refused(name, error, call, param="nothing asked"):
     try:

@@ -79,6 +79,20 @@ static const text_case schema_cases[] = {
          "a", "{\"type\": \"integer\"}") "]}",
      {"<a 1>", "<a 1>, <a 2>", "<a 1>, <a 2>, <a 3>"},
      {"", "<a 1>,<a 1>", "<a 1>, ", "<a 1><a 2>"}},
+    /* values that are written as they are */
+    {"{\"begin\": \"\", \"end\": \"\", \"frames\": [{\"name\": \"f\", \"before\": \"<f>\", "
+     "\"after\": \"</f>\", "
+     "\"fields\": [{\"name\": \"f.a\", \"before\": \"a=\", \"after\": \"\\n</a>\", \"required\": "
+     "true, "
+     "\"text\": true}, {\"name\": \"f.b\", \"before\": \"b=\", \"after\": \";\", \"words\": "
+     "[\"x\", \"xy\"]}, "
+     "{\"name\": \"f.c\", \"before\": \"c=\", \"after\": \";\", \"required\": true, \"schema\": "
+     "{\"type\": "
+     "\"integer\"}}]}]}",
+     {"<f>a=\n</a>c=1;</f>", "<f>a=b \u00e9\n\n</</a\n</a>b=xy;c=-3;</f>",
+      "<f>a=\"\n</b\n\n</a>b=x;c=0;</f>"},
+     {"", "<f></f>", "<f>a=1</a>c=1;</f>", "<f>a=\n</a>\n</a>c=1;</f>", "<f>a=\x01\n</a>c=1;</f>",
+      "<f>a=\n</a>b=y;c=1;</f>", "<f>a=\n</a>b=x;</f>"}},
     {"true",
      {"1", "\"a\"", "{}", "[1, {\"a\": null}]", "-0.5e3"},
      {"", "{", " 1", "1 ", "01", "[1,]"}},
