@@ -330,7 +330,7 @@ static int show(const ith_cli *cli, const plan_args *args, json_t *rows, int64_t
 static ith_status try_one(const plan_args *args, const ith_engine_params *params, ith_error *err)
 {
     json_t *row = NULL;
-    ith_status status = estimate(args, params, 1, &row, err);
+    ith_status status = estimate(args, params, first_count(args), &row, err);
 
     json_decref(row);
     return status;

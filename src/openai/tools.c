@@ -196,10 +196,12 @@ static ith_status frame_of(const ith_form *form, const json_t *tool, json_t **fr
         ITH_TRY(ith_fields_of(parameters, name, form, &fields, err));
     *frame = json_pack("{s:s, s:o, s:s}", "name", name, "before",
                        expanded(form->before, "{name}", name), "after", form->after);
-    if (fields != NULL)
-        json_object_set_new(*frame, "fields", fields);
-    else
-        json_object_set_new(*frame, "schema", object_schema(parameters));
+    if (json_object_set_new(*frame, fields != NULL ? "fields" : "schema",
+                            fields != NULL ? fields : object_schema(parameters)) != 0) {
+        json_decref(*frame);
+        *frame = NULL;
+        return ith_fail(err, ITH_E_MEMORY, "no memory for tools");
+    }
     return ITH_OK;
 }
 
@@ -217,12 +219,15 @@ static ith_status frames_of(const ith_tools *t, const ith_form *form, json_t **f
     size_t i;
 
     *frames = json_pack("{s:s, s:o, s:s}", "begin", form->begin, "frames", list, "end", form->end);
-    if (form->between != NULL && !t->only_one)
-        json_object_set_new(*frames, "between", json_string(form->between));
+    if (*frames == NULL ||
+        (form->between != NULL && !t->only_one &&
+         json_object_set_new(*frames, "between", json_string(form->between)) != 0))
+        return ith_fail(err, ITH_E_MEMORY, "no memory for tools");
     json_array_foreach (t->list, i, tool)
         if (is_allowed(t, tool)) {
             ITH_TRY(frame_of(form, tool, &frame, err));
-            json_array_append_new(list, frame);
+            if (json_array_append_new(list, frame) != 0)
+                return ith_fail(err, ITH_E_MEMORY, "no memory for tools");
         }
     return ITH_OK;
 }
@@ -241,7 +246,7 @@ ith_status ith_tools_grammar(const ith_tools *t, const ith_form *form, const ith
         json_decref(frames);
         return status;
     }
-    text = frames != NULL ? ith_json_exact_text(frames, false) : NULL;
+    text = ith_json_exact_text(frames, false);
     json_decref(frames);
     if (text == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for tools");

@@ -60,7 +60,7 @@ static bool next(void *user, ith_many_prompt *prompt)
     c->chosen = calloc(1 + (size_t)c->call->top, sizeof *c->chosen);
     if (ids == NULL || c->chosen == NULL) {
         free(ids);
-        refuse(c, ITH_E_CANCELLED, "no memory for a request");
+        refuse(c, ITH_E_MEMORY, "no memory for a request");
         return false;
     }
     memcpy(ids, c->ids, c->n_ids * sizeof *ids);
@@ -180,12 +180,12 @@ static void token(void *user, const ith_many_prompt *prompt, int32_t id, const f
 }
 
 /* What waits is refused, and what comes. */
-static void refuse_waiting(ith_server *server, const char *text)
+static void refuse_waiting(ith_server *server, ith_status status, const char *text)
 {
     ith_choice *c;
 
     while ((c = ith_queue_take(&server->queue)) != NULL)
-        refuse(c, ITH_E_CANCELLED, text);
+        refuse(c, status, text);
 }
 
 static void stop(ith_server *server)
@@ -195,7 +195,7 @@ static void stop(ith_server *server)
     server->stopping = true;
     pthread_mutex_unlock(&server->lock);
     ith_queue_shut(&server->queue);
-    refuse_waiting(server, stopping_text);
+    refuse_waiting(server, ITH_E_CANCELLED, stopping_text);
 }
 
 static bool goes_on(void *user, const ith_many_counts *counts)
@@ -264,7 +264,7 @@ ith_status ith_server_run(ith_server *server, ith_engine *engine, ith_error *err
         status = (int32_t)ith_generate_many(engine, &many, &counts, err);
         if (status == ITH_E_MEMORY) { /* there may be some again for the next */
             if (root)
-                refuse_waiting(server, err->text);
+                refuse_waiting(server, ITH_E_MEMORY, err->text);
             status = ITH_OK;
         }
     }
