@@ -193,9 +193,12 @@ static void make_needles(maker *m)
     }
     for (int i = 0; i < m->n_needles; i++)
         snprintf(m->keys[i], sizeof m->keys[i], "%d", some_passkey(r));
-    for (int i = 0; i < m->n_needles; i++)
-        snprintf(m->planted[i], SENTENCE, "%sThe passkey of %s is %s.", gap(r), m->names[i],
+    for (int i = 0; i < m->n_needles; i++) {
+        char sentence[SENTENCE];
+        snprintf(sentence, sizeof sentence, "%sThe passkey of %s is %s.", gap(r), m->names[i],
                  m->keys[i]);
+        memcpy(m->planted[i], sentence, sizeof sentence);
+    }
     snprintf(m->question, SENTENCE, "\n\nWhat is the passkey of %s?", m->names[0]);
 }
 
