@@ -12,12 +12,13 @@
 /* ---- Fields ---- */
 
 typedef enum field_kind {
-    ANYTHING, /* has no influence */
-    TEXT,     /* the same, but must be a string */
-    WHOLE,    /* int64_t */
-    REAL,     /* float */
-    FLAG,     /* bool */
-    NUMBER_0, /* must be this: another would be asked for in vain */
+    ANYTHING,  /* has no influence */
+    TEXT,      /* the same, but must be a string */
+    WHOLE,     /* int64_t */
+    WHOLE_INT, /* int */
+    REAL,      /* float */
+    FLAG,      /* bool */
+    NUMBER_0,  /* must be this: another would be asked for in vain */
     NUMBER_1,
     ONLY, /* must be this JSON, which is the default */
     OWN   /* read by a function */
@@ -314,7 +315,7 @@ static const field fields[] = {
     {"max_completion_tokens", CHAT, WHOLE, AT(how.max_tokens), 1, 1e9, NULL, NULL},
     {"temperature", BOTH, REAL, AT(how.sampling.temperature), 0, 100, NULL, NULL},
     {"top_p", BOTH, REAL, AT(how.sampling.top_p), 0, 1, NULL, NULL},
-    {"top_k", BOTH, WHOLE, AT(how.sampling.top_k), 0, 1e9, NULL, NULL},
+    {"top_k", BOTH, WHOLE_INT, AT(how.sampling.top_k), 0, 1e9, NULL, NULL},
     {"min_p", BOTH, REAL, AT(how.sampling.min_p), 0, 1, NULL, NULL},
     {"repetition_penalty", BOTH, REAL, AT(how.sampling.repeat_penalty), 0.01, 100, NULL, NULL},
     {.key = "ignore_eos", .of = BOTH, .kind = FLAG, .at = AT(how.ignore_eos)},
@@ -365,16 +366,16 @@ static ith_status take_number(ith_request *r, const field *f, const char *param,
     char expected[80];
     void *at = (char *)r + f->at;
     double x = json_number_value(value);
+    bool whole = f->kind != REAL;
 
-    snprintf(expected, sizeof expected, "a %snumber from %g to %g",
-             f->kind == WHOLE ? "whole " : "", f->min, f->max);
-    if (!(f->kind == WHOLE ? json_is_integer(value) : json_is_number(value)) || x < f->min ||
-        x > f->max)
+    snprintf(expected, sizeof expected, "a %snumber from %g to %g", whole ? "whole " : "", f->min,
+             f->max);
+    if (!(whole ? json_is_integer(value) : json_is_number(value)) || x < f->min || x > f->max)
         return wrong(r, param, expected, err);
     if (f->kind == REAL)
         *(float *)at = (float)x;
-    else if (at == &r->how.sampling.top_k)
-        r->how.sampling.top_k = (int)json_integer_value(value);
+    else if (f->kind == WHOLE_INT)
+        *(int *)at = (int)json_integer_value(value);
     else
         *(int64_t *)at = json_integer_value(value);
     return ITH_OK;
@@ -401,6 +402,7 @@ static ith_status take_field(ith_request *r, const field *f, const json_t *value
     case TEXT:
         return json_is_string(value) ? ITH_OK : wrong(r, param, "a text", err);
     case WHOLE:
+    case WHOLE_INT:
     case REAL:
         return take_number(r, f, param, value, err);
     case FLAG:
