@@ -238,6 +238,8 @@ def renders():
     check("copies code", not hold(f"document.querySelector('{last} .code button').textContent === 'Copied'") and
           b.js("return navigator.clipboard.readText()") == want["code"][0])
     odd = ">" * 4000 + " deep\n\n" + "- " * 3000 + "x\n\n" + "*a " * 9000 + "\n\n" + "`" * 900 + "[" * 4000 + "\n\n|" + "a|" * 900
+    long = 100000
+    odd += "\n\n# a" + " " * long + "x\n\n# " + "#" * long + "x\n\n~~~" + " " * long + "`\n~~~\n\n" + "~" * long + "`"
     check("odd texts", say("Odd", answer(odd)) is not False)
     b.size(400, 800)
     check("400 pixels: nothing is wider", b.js("return document.documentElement.scrollWidth") == 400 and
@@ -246,6 +248,11 @@ def renders():
     check("a thought", say("Think", answer("<think>\nFirst", " this.\n</think>\n\n", "Then that.")) == "Then that." and
           b.js("return document.querySelector('.message:last-child details .text').textContent") == "First this.")
     check("a thought is not sent again", say("Next", answer("ok")) == "ok" and sent()[-2] == ("assistant", "Then that."), sent()[-2:])
+    check("a thought whose beginning was in the prompt", say("Think on", answer("First this.\n</thi", "nk>\n\nThen that.")) == "Then that." and
+          b.js("return document.querySelector('.message:last-child details .text').textContent") == "First this.")
+    mention = "A thought ends with </think>, as here."
+    check("an answer that speaks of thoughts is no thought", say("How?", answer(mention[:-9], mention[-9:])) == mention and
+          shown(".message:last-child details") == [], b.js(f"return {TEXT}"))
     check("without errors", errors() == [])
 
 
@@ -290,7 +297,45 @@ def reads_documents():
     b.until("document.querySelectorAll('#files li').length === 1")
     check("a document beyond what the browser keeps is answered", say("Huge", answer("Fine")) == "Fine")
     check("and it is said that it is not kept", "larger than what the browser can keep" in shown("#notice")[0], shown("#notice"))
+    b.reload()
+    b.until(DONE)
+    check("after a reload it is shown as lost", shown(".message .chip.lost b") == ["huge.txt"] and
+          "no longer in this browser" in shown(".message .chip")[0], shown(".message .chip"))
+    requests = len(server.bodies)
+    b.click(".again")
+    check("and nothing is asked without it", not hold("document.querySelector('.failure')") and len(server.bodies) == requests and
+          "huge.txt is no longer in this browser" in shown(".message:last-child .failure")[0], shown(".message:last-child .failure"))
+    drop("huge.txt", b"0123456789abcdef" * 400000)
+    check("attached again, it is there", not hold("!document.querySelector('.chip.lost')") and shown("#files li") == [])
+    server.script.append(answer("Whole"))
+    b.click(".again")
+    check("and asked with", not hold(f"{DONE} && {TEXT} === 'Whole'") and sent() ==
+          [("user", '<document name="huge.txt">\n' + "0123456789abcdef" * 400000 + "\n</document>\n\nHuge")], str(sent())[:200])
+    b.click("#list .current .tools button:nth-child(3)")
+    b.click("#ask-yes")
+    check("what is deleted is said no more", not hold("document.getElementById('notice').hidden"), shown("#notice"))
+    reads_slowly()
     check("without errors", errors() == [])
+
+
+def reads_slowly():
+    """A document that is being read, while the user goes on."""
+    b.click("#new")
+    b.js("document.getElementById('prompt').focus()")
+    b.write("kept")
+    b.click("#new")
+    check("a new conversation beside one without messages loses nothing", b.js("return document.getElementById('prompt').value") == "kept")
+    b.js("window.wait = new Promise((go) => { window.go = go }); const read = File.prototype.arrayBuffer || Blob.prototype.arrayBuffer;"
+         "File.prototype.arrayBuffer = function () { return window.wait.then(() => read.call(this)) }")
+    drop("slow.txt", b"slowly")
+    b.press("enter")
+    check("a message waits for its document, and says so", "still being read" in shown("#notice")[0] and shown(".message") == [], shown("#notice"))
+    b.click("#list li:last-child .pick")
+    b.js("window.go()")
+    b.until("document.getElementById('notice').hidden")
+    check("a document stays with its conversation", shown("#files li") == [])
+    b.click("#new")
+    check("and is there", shown("#files li b") == ["slow.txt"] and b.js("return document.getElementById('prompt').value") == "kept", shown("#files li"))
 
 
 # ---- Faults ----
@@ -315,7 +360,11 @@ def survives():
     told("a cut", "The connection was lost", [chunk("Half an")])
     check("a cut: what came stays", b.js(f"return {TEXT}") == "Half an")
     told("an error in a stream", "out of memory", [chunk("Half"), 'data: {"error": {"message": "out of memory"}}\n\n', "data: [DONE]\n\n"])
-    told("no JSON", "no JSON", ["data: {\n\n"])
+    server.left.clear()
+    gate = Gate()
+    told("no JSON", "no JSON", ["data: {\n\n", gate])
+    check("no JSON: the request is left", server.left.wait(60))
+    gate.set()
     check("users' messages become one", say("last", answer("ok")) == "ok" and [r for r, _ in sent()] ==
           ["user", "assistant", "user", "assistant", "user", "assistant", "user", "assistant"][:len(sent())] and
           sent()[-1][1].endswith("no JSON\n\nlast"), sent())
@@ -388,6 +437,73 @@ def keeps():
     check("without errors", errors() == [])
 
 
+# ---- What is kept is not what was written, and several tabs ----
+
+def distrusts():
+    good = {"id": "good", "title": "Good", "named": True, "updated": 1, "settings": {}, "messages": []}
+    bad = [5, {}, {"settings": None}, {"messages": [None]}, {"messages": [{"role": "user", "text": "a", "files": [None]}]}, {"messages": [{"role": "user", "text": 5, "files": []}]},
+           {"messages": [{"role": "assistant", "text": "a", "thought": 5, "state": "done"}]}, {"messages": [{"role": "assistant", "text": "a", "thought": "", "state": "new"}]},
+           {"messages": [{"role": "tool", "text": "a"}]}, {"title": 5}, {"settings": {"stops": 5}}, {"id": "other"}, {"updated": None}]
+    b.js("localStorage.clear(); for (const [i, t] of arguments[0].entries()) localStorage.setItem(`ithaca.chat.${i}`, t);"
+         "localStorage.setItem('ithaca.chat.good', arguments[1]); localStorage.setItem('ithaca.document.lonely', 'text');"
+         "localStorage.setItem('ithaca.preset', '\"x\"')",
+         ["{"] + [json.dumps({**good, "id": str(i + 1), **x} if isinstance(x, dict) else x) for i, x in enumerate(bad)], json.dumps(good))
+    b.reload()
+    check("what is kept, but no conversation, is passed over", not hold("document.getElementById('model').textContent === 'scripted'") and
+          [t.split("\n")[0] for t in shown("#list .pick")] == ["Good"], shown("#list .pick"))
+    check("and counted", f"{len(bad) + 1} of the conversations" in "".join(shown("#notice")), shown("#notice"))
+    check("and no document is given up meanwhile", b.js("return localStorage.getItem('ithaca.document.lonely')") == "text")
+    b.click("#settings-open")
+    b.click("#delete-all")
+    b.click("#ask-yes")
+    check("all can be deleted", not hold("document.getElementById('notice').hidden") and
+          b.js("return Object.keys(localStorage).filter((k) => /^ithaca.(chat|document)/.test(k))") == [])
+    check("without errors", errors() == [])
+
+
+def shares():
+    first, gate = b.tab(), Gate()
+    b.click("#new")
+    say("one", answer("First"))
+    server.script.append(answer("Grow", gate, "ing"))
+    b.write("two")
+    b.press("enter")
+    b.until(f"{TEXT} === 'Grow'")
+    b.new_tab()
+    b.go(server.url)
+    second = b.tab()
+    check("two tabs: one is at an answer", not hold(f"{TEXT} === 'Grow' && document.querySelector('.message:last-child .work').textContent === "
+          "'Being answered in another tab.'") and b.js("return document.getElementById('send').disabled"))
+    requests = len(server.bodies)
+    b.js("document.getElementById('prompt').focus()")
+    b.write("three")
+    b.press("enter")
+    check("two tabs: the other sends nothing", "Another tab" in "".join(shown("#notice")) and len(server.bodies) == requests, shown("#notice"))
+    b.to_tab(first)
+    gate.set()
+    b.until(DONE)
+    b.to_tab(second)
+    check("two tabs: the other has the answer", not hold(f"{DONE} && {TEXT} === 'Growing'"))
+    b.js("document.querySelectorAll('.edit')[0].click(); document.activeElement.value = 'being written'")
+    b.to_tab(first)
+    say("four", answer("Fourth"))
+    b.js("rename(current)")
+    b.to_tab(second)
+    b.until("chats.get(current.id).messages.length === 6")
+    check("two tabs: what is being edited stays", b.js("return document.activeElement.value") == "being written")
+    b.press("escape")
+    check("two tabs: and then all is there", not hold(f"{TEXT} === 'Fourth'"))
+    say("five", answer("Fifth"))
+    b.to_tab(first)
+    b.js("document.getElementById('ask-text').value = 'Renamed'")
+    b.click("#ask-yes")
+    check("two tabs: a new name loses no message", not hold("document.getElementById('title').textContent === 'Renamed'") and
+          not hold(f"{TEXT} === 'Fifth'") and b.js("return JSON.parse(localStorage.getItem(`ithaca.chat.${current.id}`)).messages.length") == 8)
+    check("two tabs: without errors", errors() == [])
+    b.to_tab(second)
+    b.close_tab(first)
+
+
 # ---- Names, narrow windows, the policy ----
 
 def is_accessible():
@@ -447,6 +563,13 @@ def answers():
     check("a real server: without errors", errors() == [])
     b.go(locked + "/")
     check("a key is asked for", not hold("document.activeElement.id === 'key'"))
+    b.press("escape")
+    b.until("!document.getElementById('settings').open")
+    b.js("return meet()")
+    check("a key is asked for once: without one the page can be used", b.js("return !document.getElementById('settings').open") and
+          "API key" in "".join(shown("#notice")), shown("#notice"))
+    b.click("#settings-open")
+    b.js("document.getElementById('key').focus()")
     b.write("wrong")
     b.press("enter")
     check("a wrong key: asked again", not hold("document.getElementById('settings').open && document.getElementById('notice').innerText.includes('API key')"))
@@ -468,7 +591,7 @@ def answers():
 
 
 try:
-    for part in (streams, stops, edits, renders, reads_documents, survives, keeps, is_accessible, answers):
+    for part in (streams, stops, edits, renders, reads_documents, survives, keeps, distrusts, shares, is_accessible, answers):
         part()
 finally:
     b.close()

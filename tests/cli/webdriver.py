@@ -42,6 +42,22 @@ class Browser:
     def go(self, url):
         self._call("POST", "/url", {"url": url})
 
+    def tab(self):
+        """The handle of the tab that is driven."""
+        return self._call("GET", "/window")
+
+    def new_tab(self):
+        """Drives a new tab."""
+        self.to_tab(self._call("POST", "/window/new", {"type": "tab"})["handle"])
+
+    def to_tab(self, handle):
+        self._call("POST", "/window", {"handle": handle})
+
+    def close_tab(self, to):
+        """Closes the tab that is driven, and drives another."""
+        self._call("DELETE", "/window")
+        self.to_tab(to)
+
     def reload(self):
         self._call("POST", "/refresh", {})
 

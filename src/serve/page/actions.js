@@ -1,8 +1,10 @@
 /* actions.js - what a user does to conversations and messages. */
 
 function open(chat) {
+    if (chats.has(current.id) || current === blank)
+        drafts.set(current.id, { text: $("prompt").value, files: attached });
     const draft = drafts.get(chat.id) || { text: "", files: [] };
-    drafts.set(current.id, { text: $("prompt").value, files: attached });
+    drafts.delete(chat.id);
     current = chat;
     speak.said = 0;
     $("spoken").replaceChildren();
@@ -13,6 +15,16 @@ function open(chat) {
     toEnd();
     showSide(false);
     $("prompt").focus();
+}
+
+/* The conversation without messages: there is one, as long as something is written there. */
+function blankChat() {
+    const draft = drafts.get(blank.id) || { text: "", files: [] };
+    const isBlank = blank.messages.length === 0 && !blank.named;
+    const isUsed = blank === current || draft.text !== "" || draft.files.length > 0;
+    if (!isBlank || !isUsed)
+        blank = newChat();
+    return blank;
 }
 
 function titleOf(message) {
@@ -32,10 +44,14 @@ function sendAt(i, text, files) {
 }
 
 function send() {
-    const text = $("prompt").value;
-    if (working.has(current.id) || reading > 0 || (text.trim() === "" && attached.length === 0))
+    const text = $("prompt").value, files = attached;
+    if (working.has(current.id) || (text.trim() === "" && files.length === 0 && reading === 0))
         return;
-    const files = attached;
+    notify("send", isElsewhere(current) ? "Another tab is at an answer to this conversation."
+                   : reading > 0 ? "A document is still being read: send again in a moment." : "");
+    if (notices.get("send"))
+        return;
+    notify("files", "");
     $("prompt").value = "";
     attached = [];
     drawFiles();
@@ -44,7 +60,7 @@ function send() {
 }
 
 function regenerate() {
-    if (working.has(current.id))
+    if (working.has(current.id) || isElsewhere(current))
         return;
     current.messages.pop();
     answer(current);
@@ -66,7 +82,7 @@ function edit(i) {
         box.focus();
     })));
     const submit = () => {
-        if (box.value.trim() === "" && files.length === 0)
+        if ((box.value.trim() === "" && files.length === 0) || isElsewhere(current))
             return;
         sendAt(i, box.value, files);
         forgetDocuments();
@@ -117,33 +133,30 @@ async function rename(chat) {
     const title = await ask("Name of the conversation", "Rename", chat.title);
     if (title === null || title.trim() === "")
         return;
-    chat.title = title.trim();
-    chat.named = true;
-    keepChat(chat);
-    draw();
+    const now = latest(chats.get(chat.id) || chat);
+    now.title = title.trim();
+    now.named = true;
+    keepChat(now);
+    if (now.id === current.id) {
+        showChange(now);
+        $("title").textContent = now.title;
+    } else
+        drawList();
 }
 
 async function remove(chat) {
     if (await ask(`Delete \u201c${chat.title}\u201d?`, "Delete") === null)
         return;
     forget(chat);
-    open(newChat());
-}
-
-function forget(chat) {
-    stop(chat);
-    chats.delete(chat.id);
-    drafts.delete(chat.id);
-    keep("localStorage", CHAT + chat.id, "");
-    forgetDocuments();
+    open(blankChat());
 }
 
 async function removeAll() {
     $("settings").close();
     if (await ask("Delete all conversations?", "Delete all") === null)
         return;
-    [...chats.values()].forEach(forget);
-    open(newChat());
+    forgetAll();
+    open(blankChat());
 }
 
 function markdownOf(chat) {

@@ -2,9 +2,16 @@
 
 const working = new Map(); /* by id of a chat: {control, began, first, last, samples, all, usage} */
 
+function documentPart(file) {
+    const text = documentText(file);
+    if (text === null)
+        throw new Refusal(`${file.name} is no longer in this browser: attach it again, or edit ` +
+                          "the message without it.", 0);
+    return `<document name="${file.name.replace(/["<>]/g, "_")}">\n${text}\n</document>`;
+}
+
 function contentOf(message) {
-    const parts = (message.files || []).map((file) =>
-        `<document name="${file.name.replace(/["<>]/g, "_")}">\n${documentText(file)}\n</document>`);
+    const parts = (message.files || []).map(documentPart);
     return [...parts, message.text].filter((part) => part !== "").join("\n\n");
 }
 
@@ -42,16 +49,32 @@ function requestOf(chat) {
     return body;
 }
 
-/* Text before "</think>" is thought, whether its beginning was part of the prompt or not. */
-function splitThought(reply) {
-    const [, , inside] = reply.raw.match(/^(\s*<think>)([^]*)$/) || [];
-    const text = inside === undefined ? reply.raw : inside, end = text.indexOf("</think>");
+/* Where the thought ends; -1: nowhere. Where its beginning was part of the prompt, the end stands
+ * alone on its line, unless the model was told to think: an answer may speak of "</think>". */
+function endOfThought(raw, opened, told) {
+    const end = raw.indexOf("</think>"), before = raw[end - 1], after = raw[end + 8];
+    const alone = (before === undefined || before === "\n") && (after === undefined || after === "\n");
+    return opened || told || alone ? end : -1;
+}
+
+function splitThought(reply, told) {
+    const { raw, reasoned } = reply, start = raw.length - raw.trimStart().length;
+    const opened = raw.startsWith("<think>", start), from = opened ? start + 7 : 0;
+    const end = endOfThought(raw, opened, told);
     if (end >= 0) {
-        reply.thought = reply.reasoned + text.slice(0, end).trim();
-        reply.text = text.slice(end + 8).trimStart();
+        reply.thought = reasoned + raw.slice(from, end).trim();
+        reply.text = raw.slice(end + 8).trimStart();
     } else {
-        reply.thought = reply.reasoned + (inside === undefined ? "" : text.trimStart());
-        reply.text = inside === undefined ? reply.raw : "";
+        reply.thought = reasoned + (opened ? raw.slice(from).trimStart() : "");
+        reply.text = opened ? "" : raw;
+    }
+}
+
+function readChunk(data) {
+    try {
+        return JSON.parse(data);
+    } catch {
+        throw new Refusal("The server sent what is no JSON.", 0);
     }
 }
 
@@ -70,7 +93,7 @@ function takeChunk(work, reply, chunk) {
     work.first = work.first || work.last;
     reply.reasoned += thought;
     reply.raw += delta.content || "";
-    splitThought(reply);
+    splitThought(reply, work.told);
 }
 
 function takeComment(work, text) {
@@ -92,21 +115,21 @@ async function readAnswer(chat, work, reply) {
         if (data === "[DONE]")
             complete = true;
         else
-            takeChunk(work, reply, JSON.parse(data));
+            takeChunk(work, reply, readChunk(data));
         changed(chat);
     }, (text) => {
         takeComment(work, text);
         changed(chat);
     });
     if (!complete)
-        throw new Refusal("The connection was lost before the answer was complete.", 0);
+        throw new Refusal(LOST, 0);
 }
 
 function failureOf(e) {
     if (e instanceof Refusal)
         return e.message;
-    return e instanceof SyntaxError ? "The server sent what is no JSON."
-                                    : "The connection was lost before the answer was complete.";
+    console.error(e);
+    return `This page has failed: ${e.message}`;
 }
 
 function statsOf(work) {
@@ -119,7 +142,8 @@ function statsOf(work) {
 /* Answers the last message. */
 async function answer(chat) {
     const reply = { role: "assistant", text: "", thought: "", state: "waiting", raw: "", reasoned: "" };
-    const work = { control: new AbortController(), began: performance.now(), samples: [], all: 0 };
+    const work = { control: new AbortController(), began: performance.now(), samples: [], all: 0,
+                   told: chat.settings.thinking === "on" };
     chat.messages.push(reply);
     chat.updated = Date.now();
     working.set(chat.id, work);

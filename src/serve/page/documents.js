@@ -31,20 +31,44 @@ async function readDocument(file) {
     return { id, name: file.name, size: file.size };
 }
 
+/* A document of a message that the browser has lost: the same file, as far as can be seen. */
+function isLost(chat, file) {
+    return chat.messages.flatMap((m) => m.files || []).find((f) =>
+        f.name === file.name && f.size === file.size && !hasDocument(f));
+}
+
+/* The file becomes a part of the message that is being written in this chat; or it is again what a
+ * message had lost. */
+function attachTo(id, file) {
+    const chat = id === current.id ? current : chats.get(id), lost = chat && isLost(chat, file);
+    if (lost) {
+        documents.set(lost.id, documents.get(file.id));
+        documents.delete(file.id);
+        keepChat(chat);
+        announce(`${file.name} is there again`);
+    } else if (id === current.id)
+        attached = [...attached, file];
+    else if (drafts.has(id))
+        drafts.get(id).files.push(file);
+    else
+        documents.delete(file.id); /* the chat is deleted */
+}
+
 async function attach(files) {
-    const wrong = [], chat = current;
+    const wrong = [], id = current.id;
     reading++;
     for (const file of files)
         try {
-            const read = await readDocument(file);
-            if (chat === current)
-                attached = [...attached, read];
+            attachTo(id, await readDocument(file));
         } catch (e) {
-            wrong.push(e.message);
+            wrong.push(e instanceof Refusal ? e.message : `This page has failed: ${e.message}`);
         }
-    reading--;
-    notify(wrong.join(" "));
+    if (--reading === 0)
+        notify("send", "");
+    notify("files", wrong.join(" "));
     drawFiles();
+    if (!isEditing())
+        draw(); /* a message may have what it had lost */
     if (attached.length > 0)
         announce(`Attached: ${attached.map((f) => f.name).join(", ")}`);
     $("prompt").focus();
@@ -54,6 +78,7 @@ function drawFiles() {
     $("files").className = "chips";
     $("files").replaceChildren(...attached.map((file) => chip(file, () => {
         attached = attached.filter((f) => f !== file);
+        documents.delete(file.id);
         drawFiles();
         $("prompt").focus();
     })));

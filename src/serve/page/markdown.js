@@ -6,7 +6,7 @@
  * looks at, because a model may write anything. */
 const DEEPEST = 12;
 const LIST = /^( *)([-*+]|\d{1,9}[.)])( +|$)/;
-const FENCE = /^( {0,3})(`{3,}|~{3,}) *([^`]*)$/;
+const FENCE = /^( {0,3})(`{3,}|~{3,})/;
 const HEADING = /^ {0,3}(#{1,6})(?: +(.*))?$/;
 const RULE = /^ {0,3}(?:(?:- *){3,}|(?:\* *){3,}|(?:_ *){3,})$/;
 const QUOTE = /^ {0,3}>/;
@@ -15,8 +15,14 @@ const ALIGNMENT = /^ *:?-+:? *$/;
 const indent = (line) => line.length - line.trimStart().length;
 const isBlank = (line) => line.trim() === "";
 
+/* [before, mark, info] of a line that begins code; null: it does not. */
+function fenceOf(line) {
+    const [all, before, mark] = line.match(FENCE) || [""], info = line.slice(all.length);
+    return all === "" || (mark[0] === "`" && info.includes("`")) ? null : [before, mark, info];
+}
+
 function readFence(lines, i) {
-    const [, before, mark, info] = lines[i].match(FENCE) || [];
+    const [before, mark, info] = fenceOf(lines[i]) || [];
     if (mark === undefined)
         return null;
     const code = [];
@@ -41,8 +47,16 @@ function readHeading(lines, i) {
     const found = lines[i].match(HEADING);
     if (!found)
         return null;
-    const text = (found[2] || "").replace(/ +#+ *$/, "");
+    const text = withoutHashes((found[2] || "").trimEnd());
     return { end: i + 1, make: () => inline(make(`h${Math.min(found[1].length + 2, 6)}`), text) };
+}
+
+/* A heading may end with hashes behind a space, which are not of it. */
+function withoutHashes(text) {
+    let end = text.length;
+    while (end > 0 && text[end - 1] === "#")
+        end--;
+    return end === 0 || text[end - 1] === " " ? text.slice(0, end).trimEnd() : text;
 }
 
 function readRule(lines, i) {
@@ -151,7 +165,7 @@ function makeTable(head, rule, rows) {
 /* Does line i end a paragraph? */
 function startsBlock(lines, i) {
     const line = lines[i], mark = line.match(LIST);
-    return FENCE.test(line) || HEADING.test(line) || RULE.test(line) || QUOTE.test(line) ||
+    return fenceOf(line) !== null || HEADING.test(line) || RULE.test(line) || QUOTE.test(line) ||
            (mark !== null && mark[3] !== "") || isTable(lines, i);
 }
 

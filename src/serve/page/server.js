@@ -43,35 +43,39 @@ async function call(path, options) {
     return response;
 }
 
-/* Asks what is served, until it is known. */
+/* Asks what is served, until it is known. A key is asked for once; then it is the user's turn. */
 async function meet() {
     clearTimeout(meet.again);
     try {
         const [model] = (await (await call("v1/models")).json()).data;
-        if (!server.ready)
-            notify("");
+        notify("server", "");
+        meet.asked = false;
         Object.assign(server, { model: model.id, context: model.max_model_len, ready: true });
     } catch (e) {
         server.ready = false;
         if (e.status === 401) {
-            notify("This server asks for an API key: it goes into the settings.");
-            openSettings("key");
+            notify("server", "This server asks for an API key: it goes into the settings.");
+            if (!meet.asked)
+                openSettings("key");
+            meet.asked = true;
             return;
         }
-        notify(e.status === 503 ? "The server is not ready: its model is being loaded, or it stops."
-                                : e.message);
+        notify("server", e.status === 503 ? "The server is not ready: its model is being loaded, or it stops."
+                                          : e.message);
         meet.again = setTimeout(meet, 2000);
     }
     $("model").textContent = server.ready ? server.model : "";
     $("model").title = server.ready ? `${server.model}: context of ${whole(server.context)} tokens` : "";
 }
 
-/* Calls event(data) and comment(text) for what a stream holds. */
-async function readEvents(response, event, comment) {
-    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+const LOST = "The connection was lost before the answer was complete.";
+
+const fail = (e) => { throw e.name === "AbortError" ? e : new Refusal(LOST, 0); };
+
+async function readLines(reader, event, comment) {
     let rest = "";
     for (;;) {
-        const { value, done } = await reader.read();
+        const { value, done } = await reader.read().catch(fail);
         if (done)
             return;
         const lines = (rest + value).split(/\r?\n/);
@@ -81,5 +85,16 @@ async function readEvents(response, event, comment) {
                 event(line.slice(5).trim());
             else if (line.startsWith(":"))
                 comment(line.slice(1).trim());
+    }
+}
+
+/* Calls event(data) and comment(text) for what a stream holds. Whatever is wrong with it, the
+ * server learns that nobody reads on. */
+async function readEvents(response, event, comment) {
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    try {
+        await readLines(reader, event, comment);
+    } finally {
+        reader.cancel().catch(() => {});
     }
 }

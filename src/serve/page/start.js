@@ -11,7 +11,7 @@ function openSettings(focus) {
         const value = current.settings[field.dataset.set];
         field.value = value === undefined ? "" : value;
     }
-    $("theme").value = stored("localStorage", THEME) || "";
+    $("theme").value = theme;
     $("key").value = stored("sessionStorage", API_KEY) || apiKey;
     if (!$("settings").open)
         $("settings").showModal();
@@ -35,15 +35,23 @@ function closeSettings() {
     takeSettings();
     apiKey = key;
     keep("sessionStorage", API_KEY, key);
+    if (key !== before)
+        meet.asked = false;
     if (key !== before || !server.ready)
         meet();
     $("prompt").focus();
 }
 
+let theme = ""; /* that the user has chosen; "": the system's */
+
 function setTheme() {
-    const chosen = stored("localStorage", THEME);
     const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-    document.documentElement.dataset.theme = chosen || (dark ? "dark" : "light");
+    document.documentElement.dataset.theme = theme || (dark ? "dark" : "light");
+}
+
+function readTheme() {
+    theme = stored("localStorage", THEME) || "";
+    setTheme();
 }
 
 /* ---- Keys, and the start ---- */
@@ -87,7 +95,7 @@ function watchButtons() {
         send();
     };
     $("stop").onclick = () => stop(current);
-    $("new").onclick = () => open(current.messages.length > 0 ? newChat() : current);
+    $("new").onclick = () => open(blankChat());
     $("attach").onclick = () => $("file").click();
     $("file").onchange = () => {
         attach([...$("file").files]);
@@ -109,11 +117,13 @@ function watchButtons() {
     $("settings").onclose = closeSettings;
     $("settings-preset").onclick = () => {
         takeSettings();
-        keep("localStorage", PRESET, JSON.stringify(current.settings));
-        flash($("settings-preset"), "New conversations begin with these settings");
+        const kept = keep("localStorage", PRESET, JSON.stringify(current.settings));
+        flash($("settings-preset"), kept ? "New conversations begin with these settings"
+                                         : "The browser does not keep them");
     };
     $("theme").onchange = () => {
-        keep("localStorage", THEME, $("theme").value);
+        theme = $("theme").value;
+        keep("localStorage", THEME, theme);
         setTheme();
     };
     $("delete-all").onclick = removeAll;
@@ -122,20 +132,22 @@ function watchButtons() {
 /* Another page has changed what is kept. */
 function takeChange(e) {
     if (e.key === THEME)
-        setTheme();
+        readTheme();
     if (!e.key || !e.key.startsWith(CHAT))
         return;
-    const id = e.key.slice(CHAT.length), chat = readChat(e.newValue);
+    const id = e.key.slice(CHAT.length), chat = readChat(id, e.newValue);
     if (working.has(id))
         return;
-    if (chat === null)
-        chats.delete(id);
-    else
+    if (chat !== null)
         chats.set(id, chat);
-    if (id === current.id && chat !== null) {
-        current = chat;
-        draw();
-    } else
+    else if (e.newValue === null) {
+        chats.delete(id);
+        unkept.delete(id);
+        showUnkept();
+    }
+    if (id === current.id && chat !== null)
+        showChange(chat);
+    else
         drawList();
 }
 
@@ -145,17 +157,26 @@ function keepWork() {
             keepChat(chats.get(id));
 }
 
+/* Other pages need not wait for what this one does not finish. */
+function endWork() {
+    for (const id of working.keys())
+        if (chats.has(id)) {
+            closeAnswer(chats.get(id));
+            keepChat(chats.get(id));
+        }
+}
+
 function start() {
-    setTheme();
+    readTheme();
     readChats();
-    const latest = [...chats.values()].sort((a, b) => b.updated - a.updated)[0];
-    current = latest || current;
+    const newest = [...chats.values()].sort((a, b) => b.updated - a.updated)[0];
+    current = newest || current;
     watchKeys();
     watchButtons();
     watchDrops();
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", setTheme);
     addEventListener("storage", takeChange);
-    addEventListener("pagehide", keepWork);
+    addEventListener("pagehide", endWork);
     setInterval(keepWork, 2000);
     setInterval(() => changed(current), 1000);
     draw();

@@ -5,9 +5,12 @@
  * are "waiting", "done", "stopped" and "failed". */
 const CHAT = "ithaca.chat.", DOCUMENT = "ithaca.document.", PRESET = "ithaca.preset";
 const THEME = "ithaca.theme", API_KEY = "ithaca.key";
+const STATES = ["waiting", "done", "stopped", "failed"];
 const chats = new Map();
-const documents = new Map();
+const documents = new Map(); /* texts that the browser does not keep, or not yet */
 const drafts = new Map();
+const unkept = new Set();   /* ids of chats that do not fit, or have a document that does not */
+const tooLarge = new Set(); /* ids of documents that do not fit */
 
 function stored(store, key) {
     try {
@@ -38,45 +41,115 @@ function fromJson(text, otherwise) {
     }
 }
 
+/* ---- Documents ---- */
+
+/* null: the browser does not have it any more. */
+function documentText(file) {
+    const text = documents.get(file.id);
+    return text === undefined ? stored("localStorage", DOCUMENT + file.id) : text;
+}
+
+const hasDocument = (file) => documentText(file) !== null;
+
+/* False: it does not fit. */
+function keepDocument(file) {
+    const text = documents.get(file.id);
+    if (text === undefined)
+        return true; /* it is kept, or lost */
+    if (!tooLarge.has(file.id) && !keep("localStorage", DOCUMENT + file.id, text))
+        tooLarge.add(file.id);
+    return !tooLarge.has(file.id);
+}
+
+/* The chat comes first: another page forgets documents that no chat has. */
 function keepChat(chat) {
-    let fits = true;
+    const files = chat.messages.flatMap((m) => m.files || []);
     if (chat.messages.length === 0 && !chat.named)
         return;
-    for (const file of chat.messages.flatMap((m) => m.files || []))
-        if (stored("localStorage", DOCUMENT + file.id) === null)
-            fits = keep("localStorage", DOCUMENT + file.id, documentText(file)) && fits;
-    fits = keep("localStorage", CHAT + chat.id, JSON.stringify(chat)) && fits;
     chats.set(chat.id, chat);
-    if (!fits)
-        notify("This conversation is larger than what the browser can keep: it will be lost when " +
-               "this page is closed. Export it, or delete others.");
+    const fits = keep("localStorage", CHAT + chat.id, JSON.stringify(chat));
+    if (files.map(keepDocument).every(Boolean) && fits) {
+        files.forEach((file) => documents.delete(file.id));
+        unkept.delete(chat.id);
+    } else
+        unkept.add(chat.id);
+    showUnkept();
 }
 
-function documentText(file) {
-    if (!documents.has(file.id))
-        documents.set(file.id, stored("localStorage", DOCUMENT + file.id) || "");
-    return documents.get(file.id);
+function showUnkept() {
+    const titles = [...unkept].map((id) => `\u201c${chats.get(id).title}\u201d`).join(", ");
+    notify("kept", titles && `${titles}: larger than what the browser can keep. What does not fit ` +
+                             "is lost when this page is closed: export it, or delete others.");
 }
+
+/* All that a chat, a draft or the message being written has; null: not all chats can be read. */
+function usedDocuments() {
+    const kept = keysOf(CHAT).map((key) => storedChat(key.slice(CHAT.length)));
+    if (kept.includes(null))
+        return null;
+    const files = [...chats.values(), ...kept].flatMap((chat) => chat.messages)
+                                              .flatMap((m) => m.files || []);
+    const drafted = [...drafts.values()].flatMap((draft) => draft.files);
+    return new Set([...files, ...drafted, ...attached].map((file) => file.id));
+}
+
+function forgetDocuments() {
+    const used = usedDocuments();
+    if (used === null)
+        return;
+    for (const key of keysOf(DOCUMENT))
+        if (!used.has(key.slice(DOCUMENT.length)))
+            keep("localStorage", key, "");
+    for (const id of documents.keys())
+        if (!used.has(id))
+            documents.delete(id);
+}
+
+/* ---- Chats ---- */
+
+const isText = (t) => typeof t === "string";
+const isNumber = (n) => typeof n === "number";
+const isObject = (o) => o !== null && typeof o === "object" && !Array.isArray(o);
+const isFile = (f) => isObject(f) && isText(f.id) && isText(f.name) && isNumber(f.size);
+
+function isMessage(m) {
+    if (!isObject(m) || !isText(m.text))
+        return false;
+    return m.role === "user" ? Array.isArray(m.files) && m.files.every(isFile)
+                             : m.role === "assistant" && isText(m.thought) &&
+                               STATES.includes(m.state) && isText(m.failure || "") &&
+                               isObject(m.stats || {});
+}
+
+const isSettings = (s) => isObject(s) && Object.values(s).every((v) => isText(v) || isNumber(v)) &&
+                          ["system", "stops", "thinking"].every((name) => isText(s[name] || ""));
 
 function isChat(t) {
-    return t !== null && typeof t === "object" && typeof t.id === "string" &&
-           Array.isArray(t.messages) && typeof t.settings === "object";
+    return isObject(t) && isText(t.id) && isText(t.title) && isNumber(t.updated) &&
+           isSettings(t.settings) && Array.isArray(t.messages) && t.messages.every(isMessage);
 }
 
-function readChat(text) {
+/* The chat of this id in a text; null: the text has another, or none. */
+function readChat(id, text) {
     const chat = fromJson(text, null);
-    return isChat(chat) ? chat : null;
+    return isChat(chat) && chat.id === id ? chat : null;
 }
 
-/* What another page was at when it ended. */
-function endOpen(chat) {
+const storedChat = (id) => readChat(id, stored("localStorage", CHAT + id));
+
+/* As another page may have changed it. */
+const latest = (chat) =>
+    (!working.has(chat.id) && !unkept.has(chat.id) && storedChat(chat.id)) || chat;
+
+/* Is another page at its answer? */
+function isElsewhere(chat) {
     const last = chat.messages[chat.messages.length - 1];
-    if (last && last.role === "assistant" && last.state === "waiting") {
-        last.state = "failed";
-        last.failure = "The page was closed before the answer was complete.";
-        delete last.raw;
-        delete last.reasoned;
-    }
+    return last !== undefined && last.state === "waiting" && !working.has(chat.id);
+}
+
+function closeAnswer(chat) {
+    Object.assign(chat.messages[chat.messages.length - 1],
+                  { state: "failed", failure: "The page was closed before the answer was complete." });
 }
 
 function keysOf(prefix) {
@@ -88,23 +161,42 @@ function keysOf(prefix) {
 }
 
 function readChats() {
+    let bad = 0;
     for (const key of keysOf(CHAT)) {
-        const chat = readChat(stored("localStorage", key));
-        if (chat === null)
+        const chat = storedChat(key.slice(CHAT.length));
+        if (chat === null) {
+            bad++;
             continue;
-        endOpen(chat);
+        }
+        if (isElsewhere(chat))
+            closeAnswer(chat); /* unless that page is there still, and says so */
         chats.set(chat.id, chat);
     }
     forgetDocuments();
+    if (bad > 0)
+        notify("bad", `${bad} of the conversations that the browser keeps cannot be read, and ` +
+                      "are not shown. \u201cDelete all conversations\u201d in the settings " +
+                      "removes them.");
 }
 
-/* Those of no message. */
-function forgetDocuments() {
-    const used = new Set([...chats.values()].flatMap((chat) => chat.messages)
-                                            .flatMap((m) => m.files || []).map((f) => f.id));
-    for (const key of keysOf(DOCUMENT))
-        if (!used.has(key.slice(DOCUMENT.length)))
-            keep("localStorage", key, "");
+function forgetAll() {
+    [...chats.values()].forEach(forget);
+    for (const key of [...keysOf(CHAT), ...keysOf(DOCUMENT)])
+        keep("localStorage", key, "");
+    notify("bad", "");
+}
+
+/* Where there was no room, there may be some now. */
+function forget(chat) {
+    stop(chat);
+    chats.delete(chat.id);
+    drafts.delete(chat.id);
+    unkept.delete(chat.id);
+    keep("localStorage", CHAT + chat.id, "");
+    forgetDocuments();
+    tooLarge.clear();
+    showUnkept();
+    [...unkept].forEach((id) => keepChat(chats.get(id)));
 }
 
 function newId() {
@@ -112,6 +204,7 @@ function newId() {
 }
 
 function newChat() {
+    const preset = fromJson(stored("localStorage", PRESET), {});
     return { id: newId(), title: "New conversation", named: false, updated: Date.now(),
-             settings: { ...fromJson(stored("localStorage", PRESET), {}) }, messages: [] };
+             settings: isSettings(preset) ? { ...preset } : {}, messages: [] };
 }

@@ -1,11 +1,18 @@
 /* view.js - shows conversations, and reads them out. */
 
-let current = newChat();
-let frame = 0;
+let blank = newChat();
+let current = blank;
+let frame = 0, nextFrame = 0;
+const notices = new Map();
 
-function notify(text) {
-    $("notice").textContent = text;
-    $("notice").hidden = text === "";
+/* What each part of the page has to say; "": nothing more. */
+function notify(part, text) {
+    if ((notices.get(part) || "") === text)
+        return;
+    notices.set(part, text);
+    const all = [...notices.values()].filter((t) => t !== "");
+    $("notice").textContent = all.join(" ");
+    $("notice").hidden = all.length === 0;
 }
 
 function announce(text) {
@@ -22,13 +29,19 @@ function speak(all) {
 }
 speak.said = 0;
 
+function drawFrame() {
+    const began = performance.now();
+    frame = 0;
+    drawWork();
+    nextFrame = performance.now() + 9 * (performance.now() - began);
+}
+
+/* What is long is drawn less often, so that drawing takes a tenth of the time at most. */
 function changed(chat) {
     if (chat !== current || frame !== 0)
         return;
-    frame = requestAnimationFrame(() => {
-        frame = 0;
-        drawWork();
-    });
+    frame = setTimeout(() => requestAnimationFrame(drawFrame),
+                       Math.max(0, nextFrame - performance.now()));
 }
 
 function drawList() {
@@ -51,15 +64,18 @@ function drawList() {
 
 function chip(file, drop) {
     const size = file.size < 10240 ? `${whole(file.size)} B` : `${whole(file.size / 1024)} KiB`;
-    const item = make("li", { className: "chip" }, make("b", { title: file.name }, file.name),
-                      make("span", null, size));
+    const lost = !hasDocument(file);
+    const item = make("li", { className: lost ? "chip lost" : "chip" },
+                      make("b", { title: file.name }, file.name),
+                      make("span", null, lost ? "no longer in this browser" : size));
     if (drop)
         item.append(button("\u2715", "", drop, { "aria-label": `Remove ${file.name}` }));
     return item;
 }
 
 function drawUser(message, i) {
-    const busy = working.has(current.id), body = make("div", { className: "body" });
+    const busy = working.has(current.id) || isElsewhere(current);
+    const body = make("div", { className: "body" });
     body.append(make("ul", { className: "chips", "aria-label": "Documents" },
                      ...(message.files || []).map((file) => chip(file))), message.text);
     const copy = button("Copy", "small", () => copyText(message.text, copy),
@@ -117,7 +133,8 @@ function drawMessage(message, i) {
         showText(text, message.text);
         item.append(...drawThought(message), text);
         if (message.state === "waiting")
-            item.append(make("div", { className: "work" }));
+            item.append(make("div", { className: "work" },
+                             isElsewhere(current) ? "Being answered in another tab." : ""));
         else
             item.append(...drawEnd(message, i));
     }
@@ -132,6 +149,7 @@ function draw() {
     $("messages").replaceChildren(...current.messages.map(drawMessage));
     $("empty").hidden = !empty;
     $("send").hidden = busy;
+    $("send").disabled = isElsewhere(current);
     $("stop").hidden = !busy;
     drawList();
     if (busy)
@@ -140,6 +158,21 @@ function draw() {
         toEnd();
 }
 
+/* The conversation that is shown has been changed elsewhere. A message that is being edited stays:
+ * what is written there would be lost. An answer that grows in another page grows here. */
+function showChange(chat) {
+    const before = current, last = $("messages").lastElementChild;
+    current = chat;
+    if (isEditing())
+        drawList();
+    else if (isElsewhere(before) && isElsewhere(chat) &&
+             before.messages.length === chat.messages.length)
+        showText(last.querySelector(":scope > .text"), chat.messages[chat.messages.length - 1].text);
+    else
+        draw();
+}
+
+const isEditing = () => $("messages").querySelector("form") !== null;
 const isAtEnd = () => $("scroll").scrollHeight - $("scroll").scrollTop - $("scroll").clientHeight < 60;
 const toEnd = () => { $("scroll").scrollTop = $("scroll").scrollHeight; };
 
@@ -214,5 +247,5 @@ function announceProgress(work, last) {
     if (tenth === work.tenth)
         return;
     work.tenth = tenth;
-    announce(`${tenth}0 % of the prompt is read`);
+    announce(`${10 * tenth} % of the prompt is read`);
 }
