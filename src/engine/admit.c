@@ -74,7 +74,8 @@ void ith_many_part(ith_many *m)
 
 /* ---- Admission ---- */
 
-/* A prompt cache that fails is an error of the caller only if it could not have worked. */
+/* A prompt cache that fails is an error of the caller only if it could not have worked: that the
+ * folder cannot be used, or holds something else, may change at any time. */
 static ith_status open_cache(ith_many *m, ith_session *session, ith_error *err)
 {
     const ith_keep_params *keep = m->params->keep;
@@ -85,7 +86,7 @@ static ith_status open_cache(ith_many *m, ith_session *session, ith_error *err)
     if (keep == NULL || m->no_cache)
         return ITH_OK;
     status = ith_session_keep(session, keep, &why);
-    if (status != ITH_E_IO)
+    if (status != ITH_E_IO && status != ITH_E_FORMAT)
         return status == ITH_OK ? ITH_OK : ith_fail(err, status, "%s", why.text);
     m->no_cache = true;
     snprintf(text, sizeof text, "prompt cache: %s: the prompts that follow are computed without it",
@@ -95,12 +96,15 @@ static ith_status open_cache(ith_many *m, ith_session *session, ith_error *err)
     return ITH_OK;
 }
 
-/* Is there memory for all in flight to grow once, and this one? Else one would soon begin again. */
+/* Local. Is there memory for this one, and for it and all in flight to grow once? Else one would
+ * soon begin again. Nothing has been allocated for it by then. */
 static ith_status check_growth(const ith_many *m, const ith_session *session, int64_t total,
                                int64_t room, ith_error *err)
 {
     size_t bytes = 0;
 
+    if (m->n == 0)
+        return ITH_OK;
     ITH_TRY(ith_state_add_lacking(session->state, room_for(room + 1, total), &bytes, err));
     for (int i = 0; i < m->n; i++) {
         const ith_flight *f = m->flights[i];
@@ -110,20 +114,31 @@ static ith_status check_growth(const ith_many *m, const ith_session *session, in
     return bytes == 0 ? ITH_OK : ith_mem_check(bytes, "answers to grow", err);
 }
 
-static ith_status make_room(const ith_many *m, const ith_order *o, ith_session *session,
-                            int64_t room, ith_error *err)
+/* What the session is to begin with; NULL: it begins empty. */
+static const ith_session *leader_of(const ith_many *m, const ith_order *o)
 {
-    const ith_flight *const *of =
-        (const ith_flight *const *)(o->leader_left ? m->left : m->flights);
+    if (o->leader < 0)
+        return NULL;
+    return (o->leader_left ? m->left : m->flights)[o->leader]->session;
+}
 
-    if (o->leader >= 0)
-        ITH_TRY(ith_session_share(session, of[o->leader]->session, o->shared, room, err));
-    else
-        ITH_TRY(ith_session_make_room(session, room, err));
-    if (m->n == 0)
-        return ITH_OK;
-    return ith_comm_agree(m->engine->world->comm, check_growth(m, session, o->total, room, err),
-                          err);
+/* Collective. What may be refused comes first: then no memory is brought in, and no file opened, in
+ * vain. */
+static ith_status prepare(ith_many *m, const ith_order *o, int64_t room, ith_session *session,
+                          ith_error *err)
+{
+    const ith_session *leader = leader_of(m, o);
+
+    if (leader != NULL)
+        ITH_TRY(ith_session_share(session, leader, o->shared, err));
+    ITH_TRY(
+        ith_comm_agree(m->engine->world->comm, check_growth(m, session, o->total, room, err), err));
+    if (!o->uncached)
+        ITH_TRY(open_cache(m, session, err));
+    ITH_TRY(ith_session_make_room(session, room, err));
+    if (leader != NULL)
+        ith_session_copy(session, leader, o->shared);
+    return ITH_OK;
 }
 
 static ith_status open_session(ith_many *m, const ith_order *o, int64_t room, ith_session **session,
@@ -132,10 +147,8 @@ static ith_status open_session(ith_many *m, const ith_order *o, int64_t room, it
     const ith_session_sizes sizes = {.ctx = o->total, .chunk = m->engine->info.chunk};
     ith_status status = ith_session_open_sized(m->engine, &sizes, session, err);
 
-    if (status == ITH_OK && !o->uncached)
-        status = open_cache(m, *session, err);
     if (status == ITH_OK)
-        status = make_room(m, o, *session, room, err);
+        status = prepare(m, o, room, *session, err);
     if (status != ITH_OK) {
         ith_session_close(*session);
         *session = NULL;

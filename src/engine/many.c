@@ -149,57 +149,112 @@ static void list_items(ith_many *m)
     }
 }
 
-/* Collective. Flight i computes all of its timeline again, by itself: the bits that are there are
- * written again, also where others share them. */
-static ith_status compute_alone(ith_many *m, ith_step_item *item, ith_error *err)
-{
-    ith_session *s = item->session;
+/* ---- Numbers that are not finite ---- */
 
+/* Rank 0, before each step. */
+static void look_around(ith_many *m)
+{
+    m->no_more = m->no_more && !m->params->asks_again;
+    m->counts->in_flight = m->n;
+    if (m->params->goes_on != NULL && !m->params->goes_on(m->params->user, m->counts))
+        m->stopped = true;
+    ith_waiting_prune(m);
+}
+
+/* Collective. */
+static bool goes_on(ith_many *m)
+{
+    int32_t on = 1;
+
+    if (ith_many_is_root(m)) {
+        look_around(m);
+        on = !m->stopped;
+    }
+    ith_world_bcast(m->engine->world, &on, sizeof on);
+    return on != 0;
+}
+
+/* What a session has computed stays, unless its recurrent states have gone on in the pass that
+ * failed: then it computes its timeline again. The bits that are there are written again, also
+ * where others share them. */
+static void go_back(ith_session *s)
+{
+    if (ith_state_shareable(s->state, s->length))
+        return;
     s->pending += s->length;
     s->length = 0;
-    do {
-        item->n = 0;
-        ITH_TRY(ith_engine_step(m->engine, item, 1, err));
-    } while (s->pending > 0);
-    return ITH_OK;
 }
 
-/* Collective. Flight i computes what the step was to, by itself. */
-static ith_status one_alone(ith_many *m, int i, ith_error *err)
+/* The place of the flight with this session; -1: it has left. */
+static int flight_with(const ith_many *m, int64_t session)
 {
-    ith_many one = *m;
-    ith_error wrong = {0};
-    ith_status status;
+    for (int i = 0; i < m->n; i++)
+        if (m->flights[i]->session->number == session)
+            return i;
+    return -1;
+}
 
-    one.n = 1;
-    one.flights[0] = m->flights[i];
-    one.items[0] = m->items[i];
-    status = compute_alone(&one, &one.items[0], &wrong);
-    if (status == ITH_OK)
-        settle(&one);
-    else if (status == ITH_E_FORMAT)
-        ith_many_leave(&one, 0, &wrong);
+/* Collective. Flight i takes a step by itself. *ended: its numbers are not finite. */
+static ith_status one_alone(ith_many *m, int i, bool *ended, ith_error *err)
+{
+    ith_step_item item = {.session = m->flights[i]->session};
+    ith_error wrong = {0};
+    ith_status status = ith_engine_step(m->engine, &item, 1, &wrong);
+
+    m->counts->steps++;
+    for (int k = 0; k < m->n; k++)
+        m->items[k].logits = NULL;
+    m->items[i] = item;
+    *ended = status == ITH_E_FORMAT;
+    if (*ended)
+        ith_many_leave(m, i, &wrong);
+    else if (status == ITH_OK)
+        settle(m);
     else
         return ith_fail(err, status, "%s", wrong.text);
-    if (one.n == 0)
-        memmove(&m->flights[i], &m->flights[i + 1], (size_t)(--m->n - i) * sizeof m->flights[0]);
-    memcpy(m->left, one.left, sizeof m->left);
-    m->n_left = one.n_left;
-    m->stopped = one.stopped;
-    m->full = one.full;
     return ITH_OK;
 }
 
-/* Collective. The numbers of a step are not finite: each flight is computed by itself, so that the
- * one whose fault it is ends alone. */
+/* A flight whose fault it may be: the pass that failed took tokens of it before `end`. */
+typedef struct suspect {
+    int64_t session, end;
+} suspect;
+
+/* Collective. The flight takes steps by itself until it is past the pass that failed. *found: it is
+ * the one, and has ended. */
+static ith_status try_alone(ith_many *m, const suspect *s, bool *found, ith_error *err)
+{
+    for (int i = flight_with(m, s->session); i >= 0; i = flight_with(m, s->session)) {
+        const ith_session *session = m->flights[i]->session;
+        if (session->pending == 0 || session->length >= s->end || !goes_on(m))
+            break;
+        ITH_TRY(one_alone(m, i, found, err));
+    }
+    return ITH_OK;
+}
+
+/* Collective. The numbers of a step are not finite. Those whose tokens were computed before go on.
+ * Of the others one after another goes on by itself, until the one is found whose fault it is: it
+ * ends alone. */
 static ith_status step_alone(ith_many *m, ith_error *err)
 {
     ith_engine *e = m->engine;
+    suspect suspects[ITH_STEP_MOST];
+    int n = 0;
+    bool found = false;
 
     ITH_TRY(ith_comm_agree(e->world->comm, ith_store_status(e->store, err), err));
     ITH_TRY(ith_engine_check_files_on_all(e, err)); /* no prompt's fault */
-    for (int i = m->n - 1; i >= 0; i--)
-        ITH_TRY(one_alone(m, i, err));
+    for (int i = 0; i < m->n; i++) {
+        ith_session *s = m->flights[i]->session;
+        if (s->pending == 0)
+            continue;
+        suspects[n++] = (suspect){s->number, s->length + s->chunk};
+        go_back(s);
+    }
+    settle(m);
+    while (n > 0 && !found && goes_on(m))
+        ITH_TRY(try_alone(m, &suspects[--n], &found, err));
     return ITH_OK;
 }
 
@@ -219,16 +274,6 @@ static ith_status step(ith_many *m, ith_error *err)
 }
 
 /* ---- The run ---- */
-
-/* Rank 0, before each step. */
-static void look_around(ith_many *m)
-{
-    m->no_more = m->no_more && !m->params->asks_again;
-    m->counts->in_flight = m->n;
-    if (m->params->goes_on != NULL && !m->params->goes_on(m->params->user, m->counts))
-        m->stopped = true;
-    ith_waiting_prune(m);
-}
 
 /* Rank 0. The place of `flight` among n; -1: it is not there. */
 static int place_of(const ith_flight *flight, ith_flight *const *among, int n)
@@ -348,13 +393,14 @@ static ith_status check(ith_engine *engine, const ith_many_params *params, ith_e
     return ITH_OK;
 }
 
-/* Where keys are rotated otherwise in longer timelines, what two prompts begin with need not be
- * equal; and a prompt cache saves windows only of a session that has computed them. */
+/* Where keys are rotated otherwise in longer timelines, or with exact weights, what two prompts
+ * begin with need not be equal; and a prompt cache saves windows only of a session that has
+ * computed them. */
 static bool can_share(const ith_engine *e, const ith_many_params *params)
 {
     const ith_model *m = e->model;
 
-    if (ith_model_is_long(m, 1) != ith_model_is_long(m, e->info.ctx))
+    if (e->info.exact || ith_model_is_long(m, 1) != ith_model_is_long(m, e->info.ctx))
         return false;
     for (int64_t i = 0; params->keep != NULL && i < m->hp.n_layers; i++)
         if (m->states[i].form == ITH_STATE_KV && m->states[i].window > 0)
@@ -377,7 +423,8 @@ ith_status ith_generate_many(ith_engine *engine, const ith_many_params *params,
     ITH_NEED_ERROR(err);
     ith_many m = {
         .engine = engine, .params = params, .counts = counts, .shares = can_share(engine, params)};
-    const ith_session_sizes sizes = {.ctx = engine->info.ctx, .chunk = engine->info.chunk};
+    const ith_session_sizes sizes = {
+        .ctx = engine->info.ctx, .chunk = engine->info.chunk, .logits = params->in_flight};
     ith_status status;
 
     *counts = (ith_many_counts){0};

@@ -85,6 +85,7 @@ ith_status ith_session_open_sized(ith_engine *engine, const ith_session_sizes *s
     ith_status status;
 
     *out = NULL;
+    limits.logits = ith_max(limits.logits, sizes->logits);
     if (s == NULL) {
         status = ith_fail(err, ITH_E_MEMORY, "no memory for a session");
     } else {
@@ -198,23 +199,22 @@ bool ith_session_shareable(const ith_session *s, int64_t n)
     return s->length >= n && ith_state_shareable(s->state, n);
 }
 
-ith_status ith_session_share(ith_session *s, const ith_session *from, int64_t n, int64_t n_tokens,
-                             ith_error *err)
+ith_status ith_session_share(ith_session *s, const ith_session *from, int64_t n, ith_error *err)
 {
     ith_comm *comm = s->engine->world->comm;
     ith_status status = ith_comm_agree(comm, ith_state_share(s->state, from->state, n, err), err);
 
-    if (status == ITH_OK)
-        status = ith_session_make_room(s, n_tokens, err);
-    if (status != ITH_OK) {
+    if (status != ITH_OK)
         ith_state_trim(s->state, 0);
-        return status;
-    }
+    return status;
+}
+
+void ith_session_copy(ith_session *s, const ith_session *from, int64_t n)
+{
     ith_state_copy(s->state, from->state, n);
     memcpy(s->ids, from->ids, (size_t)n * sizeof *s->ids);
     s->length = n;
     s->is_long = from->is_long;
-    return ITH_OK;
 }
 
 ith_status ith_session_reserve(ith_session *session, int64_t n_tokens, ith_error *err)

@@ -42,6 +42,7 @@ typedef struct ith_session_sizes {
     int64_t ctx, chunk;
     int64_t back;     /* cuts that take back up to so many tokens are possible in any case */
     bool all_by_rows; /* passes of any length run by rows, so that every rank sees all tokens */
+    int64_t logits;   /* tokens with logits in a pass; fewer than ITH_DECODE_TOKENS: so many */
 } ith_session_sizes;
 
 /* Collective. Opens a session with its own sizes; ith_session_open uses the engine's. */
@@ -69,12 +70,14 @@ ith_status ith_session_make_room(ith_session *session, int64_t n_tokens, ith_err
  * ith_session_share does? */
 bool ith_session_shareable(const ith_session *session, int64_t n);
 
-/* Collective. An empty session of the same engine begins with the first n tokens of another, which
- * is shareable, and has room for n_tokens in all: whole segments of keys and values are shared by
- * reference, the rest is copied. Neither may be cut back to fewer tokens afterwards. On
- * ITH_E_MEMORY it is as empty as before. */
+/* Collective. An empty session of the same engine is to begin with the first n tokens of another,
+ * which is shareable: whole segments of keys and values are shared by reference, which takes no
+ * memory for them. Then it gets room (ith_session_make_room), and the rest is copied, which is
+ * local. Neither may be cut back to fewer tokens afterwards. On ITH_E_MEMORY it is as empty as
+ * before. */
 ith_status ith_session_share(ith_session *session, const ith_session *from, int64_t n,
-                             int64_t n_tokens, ith_error *err);
+                             ith_error *err);
+void ith_session_copy(ith_session *session, const ith_session *from, int64_t n);
 
 /* Local, the same on all ranks. How many of the n tokens that wait the next pass may take: passes
  * end where a keeper saves states, and at the session's `stop`. */

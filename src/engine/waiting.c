@@ -4,18 +4,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Fewer tokens are computed as fast. */
-enum { SHARED_FEWEST = ITH_KV_BLOCK };
+/* Fewer tokens are computed as fast. For recurrent states a pass of the leader must end behind the
+ * common tokens, and another reads all weights again. */
+enum { SHARED_FEWEST = ITH_KV_BLOCK, STOPPED_FEWEST = 4 * ITH_KV_BLOCK };
 
 /* ---- Leaders ---- */
 
+/* Is the rest of a prompt in flight computed by passes of its own? */
+static bool is_long(const ith_many *m, const ith_flight *f)
+{
+    const ith_session *s = f->session;
+    int64_t rest = f->begun ? s->pending : (int64_t)f->first - s->length;
+
+    return m->engine->world->comm->size > 1 && rest > s->rows_tokens;
+}
+
+/* Does f, once it is in flight, go before `of`, which is long and not the first of these? */
+static bool overtakes(const ith_many *m, const ith_flight *f, const ith_flight *of)
+{
+    if (!is_long(m, of) || (int64_t)f->first > of->session->rows_tokens)
+        return false;
+    for (int i = 0; i < m->n && m->flights[i] != of; i++)
+        if (is_long(m, m->flights[i]))
+            return true;
+    return false;
+}
+
 /* Tokens that f can begin with, if `of` leads it. */
-static int64_t alike(const ith_flight *f, const ith_flight *of)
+static int64_t alike(const ith_many *m, const ith_flight *f, const ith_flight *of)
 {
     int64_t most = ith_min((int64_t)f->first - 1, (int64_t)f->prompt.n_ids), n = 0;
 
     most = ith_min(most, (int64_t)of->prompt.n_ids);
-    if (of->prompt.each_token)
+    if (of->prompt.each_token || overtakes(m, f, of))
         most = ith_min(most, of->session->length);
     while (n < most && f->prompt.ids[n] == of->prompt.ids[n])
         n++;
@@ -31,12 +52,12 @@ static bool comes_to(const ith_flight *of, int64_t n)
 /* A prompt whose tokens are looked at one by one computes them all. */
 static void try_leader(const ith_many *m, ith_flight *f, ith_flight *of)
 {
-    int64_t n;
+    int64_t n, fewest = of->session->state->recurrent != NULL ? STOPPED_FEWEST : SHARED_FEWEST;
 
     if (!m->shares || f->prompt.each_token)
         return;
-    n = alike(f, of);
-    if (n < f->shared + SHARED_FEWEST || !comes_to(of, n))
+    n = alike(m, f, of);
+    if (n < f->shared + fewest || !comes_to(of, n))
         return;
     f->leader = of;
     f->shared = n;

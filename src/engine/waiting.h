@@ -2,8 +2,10 @@
  *
  * Where a prompt begins with the tokens of another that is in flight, it waits until that one has
  * computed them, and its session then begins with them (ith_session_share): they are computed once,
- * and their keys and values are in memory once. Nothing is lost by waiting, because prompts are
- * computed in the order of admission.
+ * and their keys and values are in memory once. Little is lost by waiting, where prompts are
+ * computed in the order of admission. Between several ranks short prompts overtake long ones, of
+ * which one is computed at a time: there a short one does not wait for a long one that waits
+ * itself.
  *
  * All functions are local, on rank 0.
  */

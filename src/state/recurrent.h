@@ -57,6 +57,10 @@ int64_t ith_recurrent_saved_floats(const ith_recurrent_shape *shape);
 /* Bytes that rank r holds of a layer. */
 int64_t ith_recurrent_bytes(const ith_recurrent_shape *shape, int ranks, int r);
 
+/* In place of `at` and `saved_at`: the states are those of no tokens, and only a timeline that
+ * begins anew can use them. */
+#define ITH_RECURRENT_LOST INT64_MAX
+
 typedef struct ith_recurrent_layer {
     ith_recurrent_shape shape; /* heads 0: the layer has no such state */
     ith_range heads, groups;   /* held here; perhaps none */

@@ -244,11 +244,6 @@ done
 addresses() { (ulimit -v "$1" && shift && exec timeout --kill-after=1 600 "$@"); }
 if addresses 400000 "$ITHACA" -h >/dev/null 2>&1; then
     # A segment of 1,024 tokens takes 66 MiB of this model. Each request begins with one and needs another.
-    cat >"$work/config.json" <<'EOF'
-{"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", "head_dim": 256, "hidden_act": "silu", "hidden_size": 32,
- "intermediate_size": 32, "max_position_embeddings": 100000, "num_attention_heads": 16, "num_hidden_layers": 8,
- "num_key_value_heads": 16, "rms_norm_eps": 1e-06, "rope_theta": 1000000.0, "tie_word_embeddings": true, "vocab_size": 256}
-EOF
     python3 - "$work/large" <<'EOF'
 import json, sys
 def line(i, n, **more):
@@ -258,7 +253,7 @@ with open(sys.argv[1], "w") as f:
     for i in range(8):
         print(line(i, 1010, max_tokens=20, ignore_eos=True), file=f)
 EOF
-    large=("$ITHACA" batch "synthetic:$work/config.json:q8_0" --threads 1 -q --ordered)
+    large=("$ITHACA" batch synthetic:tests/models/large-kv/config.json:q8_0 --threads 1 -q --ordered)
     expect "memory for all" 0 timeout 600 "${large[@]}" -i "$work/large" -o "$work/all" --json
     same "memory for all: none begins again" "(0, 0)" "$(field "$out" "j['failed'], j['begun_again']")"
     for case in "1 400000" "2 600000"; do

@@ -361,8 +361,9 @@ static void settle(const ith_recur *r, ith_member *me)
     ith_barrier(me);
     for (int i = 0; me->tid == 0 && i < r->pass->n_spans; i++) {
         step s = step_of(r, i, 0);
-        s.state->at = s.pos + s.n;
-        s.state->saved_at = s.next_saved_at;
+        bool lost = s.fresh && s.pos > 0; /* a pass that has failed is run again to see where */
+        s.state->at = lost ? ITH_RECURRENT_LOST : s.pos + s.n;
+        s.state->saved_at = lost ? ITH_RECURRENT_LOST : s.next_saved_at;
         s.state->stale = false;
     }
 }
