@@ -33,7 +33,7 @@ client() { python3 - "$@" || not_ok "the client's program has ended with an erro
 
 cat >"$work/client.py" <<'PY'
 """client.py - what a client can see of a completion."""
-import http.client, json, socket, sys, threading, urllib.request
+import http.client, json, socket, sys, threading, time, urllib.request
 
 def ask(url, path, body):
     request = urllib.request.Request(url + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
@@ -75,12 +75,56 @@ def request(url, method, path, body=None, headers={}):
     data = r.read()
     return r.status, r.headers, json.loads(data) if data and r.headers["Content-Type"] == "application/json" else None
 
-def half(url, text):
-    """A connection on which this has been sent."""
+def half(url, text="", window=None):
+    """A connection on which this has been sent; that takes few bytes that it does not read."""
     host, port = url[7:].split(":")
-    s = socket.create_connection((host, int(port)), timeout=600)
-    s.sendall(text.encode())
+    s = socket.socket()
+    if window:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+    s.settimeout(600)
+    s.connect((host, int(port)))
+    s.sendall(text.encode() if isinstance(text, str) else text)
     return s
+
+def post_of(path, body, more=""):
+    """The bytes of a request."""
+    text = body if isinstance(body, str) else json.dumps(body)
+    return f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{more}Content-Length: {len(text.encode())}\r\n\r\n{text}"
+
+def until(s, what, data=b""):
+    """Reads until this has come; all that has."""
+    while what not in data:
+        more = s.recv(65536)
+        if not more:
+            break
+        data += more
+    return data
+
+def status_of(s):
+    return int((until(s, b"\r\n").split() + [b"", b"0"])[1])
+
+def is_closed(s):
+    """Waits until the other side closes; nothing comes before."""
+    try:
+        return s.recv(1) == b""
+    except socket.timeout:
+        return False
+    except OSError:
+        return True
+
+def counter(url, name):
+    with urllib.request.urlopen(url + "/metrics", timeout=600) as reply:
+        return sum(float(l.rsplit(" ", 1)[1]) for l in reply.read().decode().split("\n") if l.startswith(name + " "))
+
+def comes_to(url, name, n):
+    """Waits until a counter is `n`, or as `n` says."""
+    for _ in range(20000):
+        now = counter(url, name)
+        if n(now) if callable(n) else now == n:
+            return True
+        time.sleep(0.02)
+    print("#", name, "is", now)
+    return False
 
 def check(name, fine, *seen):
     if not fine:

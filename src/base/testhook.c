@@ -1,4 +1,5 @@
-/* testhook.c - where ITHACA_TEST_HOOK disturbs the program, and ITHACA_TEST_STATES. */
+/* testhook.c - where ITHACA_TEST_HOOK disturbs the program, ITHACA_TEST_STATES and
+ * ITHACA_TEST_CLOCK. */
 #include "base/testhook.h"
 
 #include <fcntl.h>
@@ -17,7 +18,8 @@ typedef struct test_hook {
     bool acted;
 } test_hook;
 
-static test_hook hook; /* set once, then used by the one thread that meets its point */
+static test_hook hook;       /* set once, then used by the one thread that meets its point */
+static char clock_file[256]; /* set once; "": none */
 
 void ith_test_hook_open(int rank)
 {
@@ -29,6 +31,21 @@ void ith_test_hook_open(int rank)
         h.point[0] = 0;
     h.here = at == rank;
     hook = h;
+    text = getenv("ITHACA_TEST_CLOCK");
+    snprintf(clock_file, sizeof clock_file, "%s", text != NULL ? text : "");
+}
+
+int64_t ith_test_clock_ms(void)
+{
+    FILE *file = clock_file[0] != 0 ? fopen(clock_file, "re") : NULL;
+    long long ms = 0;
+
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%lld", &ms) != 1)
+        ms = 0;
+    fclose(file);
+    return ms;
 }
 
 int64_t ith_test_states(int64_t unit, int64_t otherwise)
@@ -58,10 +75,33 @@ static int find_signal(const char *name)
     return 0;
 }
 
-bool ith_test_hook_act(void)
+/* Is the action's file empty, some milliseconds later? */
+static bool wait_for_file(void)
 {
     const struct timespec some_ms = {.tv_nsec = 5000000};
     struct stat file;
+
+    nanosleep(&some_ms, NULL);
+    return stat(hook.action, &file) == 0 && file.st_size == 0;
+}
+
+static void create_file(void)
+{
+    int fd = open(hook.action, O_CREAT | O_WRONLY | O_CLOEXEC, 0666);
+    if (fd >= 0)
+        close(fd);
+}
+
+bool ith_test_hook_holds(const char *point)
+{
+    if (hook.point[0] == 0 || strcmp(point, hook.point) != 0 || !hook.here || hook.action[0] != '/')
+        return false;
+    create_file();
+    return wait_for_file();
+}
+
+bool ith_test_hook_act(void)
+{
     bool first = !hook.acted;
 
     hook.acted = true;
@@ -71,13 +111,9 @@ bool ith_test_hook_act(void)
         raise(find_signal(hook.action)); /* 0 sends nothing */
         return false;
     }
-    if (first) {
-        int fd = open(hook.action, O_CREAT | O_WRONLY | O_CLOEXEC, 0666);
-        if (fd >= 0)
-            close(fd);
-    }
-    nanosleep(&some_ms, NULL);
-    return stat(hook.action, &file) == 0 && file.st_size == 0;
+    if (first)
+        create_file();
+    return wait_for_file();
 }
 
 bool ith_test_hook_fails(const char *point, int64_t count)

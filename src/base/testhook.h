@@ -14,6 +14,8 @@
  *           pack     N bytes of a pack are made
  *           download N bytes of a file are downloaded and on disk
  *           typed    `chat` has asked for line N, and nothing of it is read. Rank 0 only
+ *           prepare  a server makes a request ready for the engine. Rank 0 only; every thread that
+ *                    comes to it, and /PATH alone
  *           bench    a benchmark has measured depth N, which its document does not have yet. Rank 0
  *                    only
  *           line     a probe has prepared kernel N, counted from 1, and has not run it
@@ -30,6 +32,9 @@
  *
  * ITHACA_TEST_STATES holds the number of tokens after which recurrent states are saved, so that a
  * test needs no long prompts.
+ *
+ * ITHACA_TEST_CLOCK names a file with the milliseconds by which a server's time is ahead, so that a
+ * test need not wait. A test may write it again, with more, while the server runs.
  */
 #ifndef ITH_BASE_TESTHOOK_H
 #define ITH_BASE_TESTHOOK_H
@@ -43,6 +48,9 @@ void ith_test_hook_open(int rank);
 /* The value of ITHACA_TEST_STATES if it is a multiple of `unit`, else `otherwise`. */
 int64_t ith_test_states(int64_t unit, int64_t otherwise);
 
+/* By how much a server's time is ahead. Any thread. */
+int64_t ith_test_clock_ms(void);
+
 /* Is it time to act? Alike on all ranks that call it with the same count. */
 bool ith_test_hook_due(const char *point, int64_t count);
 
@@ -53,5 +61,8 @@ bool ith_test_hook_act(void);
 
 /* Does the rank's step fail at this point? Once, with the action FAIL. */
 bool ith_test_hook_fails(const char *point, int64_t count);
+/* Any thread, as often as it likes: is it time to wait at this point? Creates the file and sleeps
+ * for some milliseconds. */
+bool ith_test_hook_holds(const char *point);
 
 #endif

@@ -12,7 +12,7 @@
 typedef struct serve_args {
     ith_model_args model;
     ith_keep_args keep;
-    const char *host, *key_file;
+    const char *host, *key_file, *allow_host;
     int64_t port, sessions, waiting, connections, body_bytes, timeout_s;
     int log;
 } serve_args;
@@ -49,6 +49,14 @@ static const ith_option options[] = {
      .at = offsetof(serve_args, key_file),
      .otherwise = "anyone who can reach the port may use it",
      .help = "file with the key that clients must send"},
+    {.name = "allow-host",
+     .kind = ITH_OPTION_TEXT,
+     .metavar = "NAME",
+     .at = offsetof(serve_args, allow_host),
+     .otherwise = "only addresses, localhost, the machine's name and that of --host",
+     .help = "another name by which the server may be reached without a key",
+     .more = "As that of a proxy before it. Requests that name any other host are refused, because "
+             "a web page may have led a browser there."},
     {.name = "max-sessions",
      .kind = ITH_OPTION_INT,
      .metavar = "N",
@@ -73,7 +81,7 @@ static const ith_option options[] = {
      .min = 1,
      .max = 10000,
      .preset = "256",
-     .help = "open connections; further ones are closed"},
+     .help = "open connections; beyond that idle ones are closed, then new ones"},
     {.name = "max-body",
      .kind = ITH_OPTION_BYTES,
      .metavar = "SIZE",
@@ -164,6 +172,7 @@ static ith_status serve(serve_state *s, const ith_engine_params *params, ith_err
                                   .warn = ith_watch_warning,
                                   .user = &s->watch};
     ith_server_params how = {.host = args->host,
+                             .allow_host = args->allow_host,
                              .port = (int)args->port,
                              .sessions = (int)args->sessions,
                              .waiting = (int)args->waiting,

@@ -21,14 +21,8 @@ ith_call *ith_call_make(size_t n)
     return call;
 }
 
-/* With the lock, which it gives back. So many refs less. */
-static void drop(ith_call *call, int refs)
+static void free_call(ith_call *call)
 {
-    bool last = (call->refs -= refs) == 0;
-
-    pthread_mutex_unlock(&call->lock);
-    if (!last)
-        return;
     for (size_t i = 0; i < call->n; i++) {
         ith_choice *c = &call->choices[i];
         free(c->text);
@@ -42,6 +36,22 @@ static void drop(ith_call *call, int refs)
     pthread_cond_destroy(&call->changed);
     pthread_mutex_destroy(&call->lock);
     free(call);
+}
+
+/* With the lock, which it gives back. So many refs less. Was it the last? */
+static bool let_go(ith_call *call, int refs)
+{
+    bool last = (call->refs -= refs) == 0;
+
+    pthread_mutex_unlock(&call->lock);
+    return last;
+}
+
+/* The same; the last one frees the call. */
+static void drop(ith_call *call, int refs)
+{
+    if (let_go(call, refs))
+        free_call(call);
 }
 
 /* With the queue's lock. */
@@ -174,8 +184,31 @@ void ith_queue_open(ith_queue *q, int most)
     ith_cond_open(&q->filled);
 }
 
+void ith_queue_bury(ith_queue *q)
+{
+    ith_call *dead, *next;
+
+    pthread_mutex_lock(&q->lock);
+    dead = q->dead;
+    q->dead = NULL;
+    pthread_mutex_unlock(&q->lock);
+    for (; dead != NULL; dead = next) {
+        next = dead->next_dead;
+        free_call(dead);
+    }
+}
+
+static void add_dead(ith_queue *q, ith_call *call)
+{
+    pthread_mutex_lock(&q->lock);
+    call->next_dead = q->dead;
+    q->dead = call;
+    pthread_mutex_unlock(&q->lock);
+}
+
 void ith_queue_close(ith_queue *q)
 {
+    ith_queue_bury(q);
     pthread_cond_destroy(&q->filled);
     pthread_mutex_destroy(&q->lock);
 }
@@ -247,11 +280,12 @@ void ith_queue_shut(ith_queue *q)
 
 /* ---- The engine's thread tells ---- */
 
-/* With the lock, which it gives back. */
+/* With the lock, which it gives back. Who waits for the whole answer is not woken for a part. */
 static void change(ith_call *call)
 {
     call->changes++;
-    pthread_cond_signal(&call->changed);
+    if (call->streams)
+        pthread_cond_signal(&call->changed);
     pthread_mutex_unlock(&call->lock);
 }
 
@@ -301,7 +335,8 @@ static bool add_token(ith_choice *c, const ith_ranked *token)
 void ith_choice_prompt_token(ith_choice *c, const ith_ranked *token)
 {
     pthread_mutex_lock(&c->call->lock);
-    c->call->gone = c->call->gone || !add_token(c, token);
+    c->lacks = c->lacks || !add_token(c, token);
+    c->call->gone = c->call->gone || c->lacks;
     change(c->call);
 }
 
@@ -338,6 +373,7 @@ bool ith_choice_text(ith_choice *c, const char *text, size_t len)
         c->first = ith_now_ms();
     if (fine && !c->call->hides)
         fine = add_text(c, text, len) && add_chosen(c);
+    c->lacks = c->lacks || (!fine && !c->call->gone);
     c->has_chosen = false;
     change(c->call);
     return fine;
@@ -360,6 +396,16 @@ bool ith_choice_embedding(ith_choice *c, const float *embedding, size_t n)
     return copy != NULL;
 }
 
+bool ith_choice_lacks(ith_choice *c)
+{
+    bool lacks;
+
+    pthread_mutex_lock(&c->call->lock);
+    lacks = c->lacks;
+    pthread_mutex_unlock(&c->call->lock);
+    return lacks;
+}
+
 void ith_choice_end(ith_choice *c, ith_finish finish, const ith_error *err)
 {
     ith_call *call = c->call;
@@ -370,5 +416,6 @@ void ith_choice_end(ith_choice *c, ith_finish finish, const ith_error *err)
     c->err = *err;
     call->changes++;
     pthread_cond_signal(&call->changed);
-    drop(call, 1);
+    if (let_go(call, 1))
+        add_dead(call->queue, call);
 }

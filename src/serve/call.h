@@ -47,6 +47,7 @@ typedef struct ith_choice {
     int64_t waited_until; /* ith_now_ms, when it was last seen waiting */
     int64_t first;        /* of the first token of the answer; 0: there is none */
     bool ended;
+    bool lacks; /* memory for its text */
     ith_finish finish;
     ith_error err;    /* if it ended without an answer */
     float *embedding; /* [hidden], malloc'd; NULL: not asked for */
@@ -67,6 +68,7 @@ struct ith_call {
     bool logprobs;
     bool lists_end; /* logprobs have the token that ends an answer, too */
     bool hides;     /* the answer: the prompt alone was asked for */
+    bool streams;   /* whoever waits wants to know of each token, not of the end alone */
 
     /* Nothing is written. */
     bool embeds; /* each choice gets an embedding; */
@@ -75,6 +77,7 @@ struct ith_call {
     int top;
     void (*release)(void *user); /* called with `user` at the end; NULL: nothing to do */
     void *user;
+    ith_call *next_dead; /* of the queue's */
     int64_t changes;
     size_t n;
     ith_choice choices[];
@@ -137,10 +140,15 @@ struct ith_queue {
     atomic_int n; /* changed with the lock; whoever reads it needs none */
     int most;
     bool closed;
+    ith_call *dead; /* calls that the engine's thread was the last to leave */
 };
 
 void ith_queue_open(ith_queue *queue, int most);
 void ith_queue_close(ith_queue *queue);
+
+/* Frees the calls that the engine's thread has left to others: they may hold much, as a grammar's
+ * tables. Any thread but that one, now and then. */
+void ith_queue_bury(ith_queue *queue);
 
 typedef enum ith_queued { ITH_QUEUED, ITH_QUEUE_FULL, ITH_QUEUE_CLOSED } ith_queued;
 
@@ -172,6 +180,9 @@ void ith_choice_reused(ith_choice *choice, int64_t n);
 
 /* Its embedding, [n]. To be told before the end. False: no memory. */
 bool ith_choice_embedding(ith_choice *choice, const float *embedding, size_t n);
+
+/* Did memory lack for its text? */
+bool ith_choice_lacks(ith_choice *choice);
 
 /* It has ended; err->status ITH_OK: with an answer. The choice may be gone afterwards. */
 void ith_choice_end(ith_choice *choice, ith_finish finish, const ith_error *err);

@@ -2,6 +2,8 @@
 #ifndef ITH_SERVE_CLOCK_H
 #define ITH_SERVE_CLOCK_H
 
+#include "base/testhook.h"
+
 #include <pthread.h>
 #include <stdint.h>
 #include <time.h>
@@ -11,7 +13,7 @@ static inline int64_t ith_now_ms(void)
     struct timespec t;
 
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000 + ith_test_clock_ms();
 }
 
 /* A condition for ith_wait_until. */
@@ -28,7 +30,8 @@ static inline void ith_cond_open(pthread_cond_t *cond)
 /* As pthread_cond_timedwait, until ith_now_ms() is `ms`. 0: woken before. */
 static inline int ith_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t ms)
 {
-    const struct timespec until = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    int64_t at = ms - ith_test_clock_ms();
+    const struct timespec until = {.tv_sec = at / 1000, .tv_nsec = at % 1000 * 1000000};
 
     return pthread_cond_timedwait(cond, lock, &until);
 }

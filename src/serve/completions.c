@@ -175,6 +175,7 @@ static ith_status make_call(ith_answer *a, ith_error *err)
     a->call->each_token = r->echo && r->logprobs;
     a->call->lists_end = !r->chat;
     a->call->hides = r->how.max_tokens == 0;
+    a->call->streams = r->stream;
     return ITH_OK;
 }
 
@@ -618,6 +619,7 @@ enum MHD_Result ith_visit_complete(ith_visit *x, ith_completion kind)
     name_answer(a);
     memcpy(x->id, a->id, sizeof x->id);
     status = prepare(x, a, &no);
+    ith_visit_prepared(x);
     x->prompt_tokens = a->prompt_tokens;
     if (status == ITH_OK)
         status = wait_in_line(a, &no);
@@ -627,9 +629,7 @@ enum MHD_Result ith_visit_complete(ith_visit *x, ith_completion kind)
     x->call = a->call;
     if (a->request.stream)
         return begin_stream(x, a);
-    ith_visit_be_patient(x->connection);
     result = respond(x, a);
-    ith_visit_be_strict(x->connection, x->server);
     ith_call_leave(a->call);
     return result;
 }

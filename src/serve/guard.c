@@ -75,9 +75,12 @@ static bool is_machine(const char *name)
 /* Names that nobody else can make point here. */
 static bool is_own_name(const ith_visit *x, const char *host)
 {
+    const char *allowed = x->server->params.allow_host;
     char name[256];
 
     name_in(host, name);
+    if (allowed != NULL && strcasecmp(name, allowed) == 0)
+        return true;
     return is_address(name) || strcasecmp(name, "localhost") == 0 ||
            strcasecmp(name, x->server->params.host) == 0 || is_machine(name);
 }
@@ -97,7 +100,7 @@ bool ith_guard_site(const ith_visit *x, const char **why)
         return true;
     if (host != NULL && !is_own_name(x, host))
         *why = "without an API key the server is reached by its address, by localhost, by the "
-               "machine's name or by that of --host";
+               "machine's name, or by those of --host and --allow-host";
     else if (origin != NULL && !is_same_site(origin, host))
         *why = "without an API key the server answers no web pages but its own";
     return *why == NULL;

@@ -1,4 +1,5 @@
-/* listener.c - listens, and closes connections that send no request in time. */
+/* listener.c - listens, and closes connections that send no request in time, or nothing while there
+ * are too many. */
 #include "base/error.h"
 #include "serve/clock.h"
 #include "serve/visit.h"
@@ -15,10 +16,15 @@ enum {
     HEADER_BYTES = 32 << 10, /* of a request, and MHD's buffer for its connection */
     STACK_BYTES = 8 << 20,   /* as the main thread has: chat templates are nested */
     WATCH_MS = 250,
+    BEING_CLOSED = 64,   /* connections that may be there beside those that are allowed */
     LAST_WORDS_MS = 5000 /* when the server ends, for clients to read their responses */
 };
 
-/* ---- Guests: connections, and since when they owe a request ---- */
+/* ---- Guests: connections, and since when they owe a request ----
+ *
+ * A header has to come within --timeout of the response before it, or of the connection's
+ * beginning; the rest of a request within --timeout of its header. Silence between two requests is
+ * no fault of the second one. */
 
 static ith_guest *guest_of(struct MHD_Connection *connection)
 {
@@ -27,7 +33,7 @@ static ith_guest *guest_of(struct MHD_Connection *connection)
     return info != NULL ? info->socket_context : NULL;
 }
 
-static void owes_since(const ith_visit *x, int64_t since)
+static void owes_since(const ith_visit *x, int64_t since, bool busy)
 {
     ith_guest *g = guest_of(x->connection);
 
@@ -35,17 +41,45 @@ static void owes_since(const ith_visit *x, int64_t since)
         return;
     pthread_mutex_lock(&x->server->guests_lock);
     g->since = since;
+    g->busy = busy;
     pthread_mutex_unlock(&x->server->guests_lock);
+}
+
+void ith_guest_begins(const ith_visit *x)
+{
+    owes_since(x, ith_now_ms(), true);
 }
 
 void ith_guest_arrives(const ith_visit *x)
 {
-    owes_since(x, 0);
+    owes_since(x, 0, true);
 }
 
 void ith_guest_leaves(const ith_visit *x)
 {
-    owes_since(x, ith_now_ms());
+    owes_since(x, ith_now_ms(), false);
+}
+
+/* With the lock. Its thread finds the connection closed, and ends it. */
+static void shut_up(ith_server *server, ith_guest *g)
+{
+    if (g->shut_up)
+        return;
+    g->shut_up = true;
+    server->n_guests--;
+    shutdown(g->fd, SHUT_RDWR);
+}
+
+/* With the lock. Of the connections without a request, the one that has been so for longest, which
+ * may be the one that has just come: others may sit there for nothing. */
+static ith_guest *idlest(const ith_server *server)
+{
+    ith_guest *found = NULL;
+
+    for (ith_guest *g = server->guests; g != NULL; g = g->next)
+        if (!g->busy && !g->shut_up && (found == NULL || g->since <= found->since))
+            found = g;
+    return found;
 }
 
 static void enter(ith_server *server, struct MHD_Connection *connection, void **context)
@@ -66,6 +100,8 @@ static void enter(ith_server *server, struct MHD_Connection *connection, void **
     if (g->next != NULL)
         g->next->prev = g;
     server->guests = g;
+    if (++server->n_guests > server->params.connections)
+        shut_up(server, idlest(server));
     pthread_mutex_unlock(&server->guests_lock);
 }
 
@@ -77,6 +113,7 @@ static void go(ith_server *server, ith_guest *g)
     *(g->prev != NULL ? &g->prev->next : &server->guests) = g->next;
     if (g->next != NULL)
         g->next->prev = g->prev;
+    server->n_guests -= !g->shut_up;
     pthread_mutex_unlock(&server->guests_lock);
     free(g);
 }
@@ -93,7 +130,7 @@ static void notify(void *user, struct MHD_Connection *connection, void **context
     *context = NULL;
 }
 
-/* A thread. */
+/* A thread. It also frees what the engine's thread leaves to it. */
 static void *watch(void *user)
 {
     ith_server *server = user;
@@ -104,9 +141,13 @@ static void *watch(void *user)
         int64_t now = ith_now_ms();
         for (ith_guest *g = server->guests; g != NULL && now >= next; g = g->next)
             if (g->since > 0 && now - g->since >= most)
-                shutdown(g->fd, SHUT_RDWR);
+                shut_up(server, g);
         next = now >= next ? now + WATCH_MS : next;
-        ith_wait_until(&server->guests_end, &server->guests_lock, next);
+        pthread_mutex_unlock(&server->guests_lock);
+        ith_queue_bury(&server->queue);
+        pthread_mutex_lock(&server->guests_lock);
+        if (!server->watch_ends)
+            ith_wait_until(&server->guests_end, &server->guests_lock, next);
     }
     pthread_mutex_unlock(&server->guests_lock);
     return NULL;
@@ -117,8 +158,11 @@ static ith_status begin_watch(ith_server *server, ith_error *err)
     pthread_mutex_init(&server->guests_lock, NULL);
     ith_cond_open(&server->guests_end);
     server->watches = pthread_create(&server->watcher, NULL, watch, server) == 0;
-    return server->watches ? ITH_OK
-                           : ith_fail(err, ITH_E_MEMORY, "no thread for watching connections");
+    if (server->watches)
+        return ITH_OK;
+    pthread_cond_destroy(&server->guests_end);
+    pthread_mutex_destroy(&server->guests_lock);
+    return ith_fail(err, ITH_E_MEMORY, "no thread for watching connections");
 }
 
 static void end_watch(ith_server *server)
@@ -213,11 +257,11 @@ ith_status ith_listener_open(ith_server *server, ith_error *err)
         MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL |
             MHD_USE_ITC,
         0, NULL, NULL, ith_visit_handle, server, MHD_OPTION_LISTEN_SOCKET, server->listener,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)p->connections, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)p->timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_BYTES,
-        MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES, MHD_OPTION_NOTIFY_COMPLETED,
-        ith_visit_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION, notify, server,
-        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)(p->connections + BEING_CLOSED),
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)p->timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)HEADER_BYTES, MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES,
+        MHD_OPTION_NOTIFY_COMPLETED, ith_visit_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION,
+        notify, server, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
     if (server->http == NULL)
         return ith_fail(err, ITH_E_IO, "the HTTP threads of %s cannot be started", server->address);
     return ITH_OK;

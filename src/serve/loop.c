@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/precise.h"
 #include "openai/request.h"
+#include "serve/clock.h"
 #include "serve/server_impl.h"
 
 #include <stdlib.h>
@@ -83,16 +84,18 @@ static bool done(void *user, const ith_many_prompt *prompt, const ith_generation
 {
     ith_server *server = user;
     ith_error why = *err;
+    bool cancelled = err->status == ITH_OK && answer->finish == ITH_FINISH_CANCELLED;
 
     ith_choice_reused(prompt->user, answer->n_reused);
     if (answer->embedding != NULL &&
         !ith_choice_embedding(prompt->user, answer->embedding, (size_t)server->info->hidden))
         ith_fail(&why, ITH_E_MEMORY, "no memory for an embedding");
     atomic_fetch_sub_explicit(&server->metrics.taken, 1, memory_order_relaxed);
-    if (err->status == ITH_OK && answer->finish == ITH_FINISH_CANCELLED)
+    if (cancelled)
         ith_fail(&why, ITH_E_CANCELLED, "%s",
-                 is_stopping(server) ? stopping_text
-                                     : "no memory for an answer, or nobody to read it");
+                 ith_choice_lacks(prompt->user) ? "no memory for the text of an answer"
+                 : is_stopping(server)          ? stopping_text
+                                                : "the client has left");
     ith_choice_end(prompt->user, answer->finish, &why);
     return true;
 }
@@ -290,6 +293,7 @@ ith_status ith_server_open(ith_world *world, const ith_server_params *params, it
     server->listener = -1;
     server->body_most = params->body_bytes > 0 ? params->body_bytes : ITH_SERVE_BODY;
     pthread_mutex_init(&server->lock, NULL);
+    ith_cond_open(&server->turn);
     ith_queue_open(&server->queue, params->waiting);
     if (ith_world_rank(world) == 0)
         status = (int32_t)ith_listener_open(server, err);
@@ -319,6 +323,7 @@ void ith_server_close(ith_server *server)
     stop(server);
     ith_listener_close(server);
     ith_queue_close(&server->queue);
+    pthread_cond_destroy(&server->turn);
     pthread_mutex_destroy(&server->lock);
     free(server);
 }

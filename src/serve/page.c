@@ -18,11 +18,9 @@ static const struct {
 } headers[] = {
     {"Content-Type", "text/html; charset=utf-8"},
     {"Content-Security-Policy", policy},
-    {"X-Content-Type-Options", "nosniff"},
     {"X-Frame-Options", "DENY"},
     {"Referrer-Policy", "no-referrer"},
     {"Cross-Origin-Opener-Policy", "same-origin"},
-    {"Cross-Origin-Resource-Policy", "same-origin"},
     {"Cache-Control", "no-cache"}, /* kept, but asked for by ETag */
     {"ETag", version},
 };

@@ -35,13 +35,14 @@ typedef enum ith_server_log {
 
 /* Pointers must live as long as the server. Counts are the same on all ranks. */
 typedef struct ith_server_params {
-    const char *host; /* a name or an address */
-    int port;         /* 0: a free one */
-    const char *key;  /* clients must send "Authorization: Bearer KEY"; NULL: none */
+    const char *host;       /* a name or an address */
+    int port;               /* 0: a free one */
+    const char *key;        /* clients must send "Authorization: Bearer KEY"; NULL: none */
+    const char *allow_host; /* without a key: another name under which it is reached; NULL: none */
 
     int sessions;       /* prompts worked on at a time, 1 to ITH_STEP_MOST */
     int waiting;        /* prompts that may wait for that; more are answered with 503 */
-    int connections;    /* at a time; more are closed */
+    int connections;    /* at a time; beyond that idle ones are closed, then new ones */
     int64_t body_bytes; /* longest body of a request; 0: ITH_SERVE_BODY, or ITH_SERVE_TOKEN a token
                          * of the context if that is more */
     int timeout_s;      /* for a client that reads nothing, and for a request to come */

@@ -6,11 +6,14 @@
 #include "serve/metrics.h"
 #include "serve/serve.h"
 
-/* A connection, since when it is expected to send a request: ith_now_ms; 0: it has. */
+/* A connection, and since when it owes the header of a request or, once that is there, the rest of
+ * it: ith_now_ms; 0: it owes nothing. */
 typedef struct ith_guest {
     struct ith_guest *prev, *next;
     int fd;
     int64_t since;
+    bool busy;    /* with a request, from its header to the end of the response */
+    bool shut_up; /* it is being closed */
 } ith_guest;
 
 struct ith_server {
@@ -30,14 +33,17 @@ struct ith_server {
     bool stopping;
     int exchanges;     /* requests whose responses are not complete */
     int64_t body_most; /* bytes of a body */
-    int64_t bodies;    /* of all bodies that are in memory */
+    int64_t bodies;    /* of all bodies that are in memory, or what is made of them */
+    int preparing;     /* requests that are being read, rendered and tokenized */
+    pthread_cond_t turn;
 
     /* Of the thread that closes connections (listener.c). */
     pthread_mutex_t guests_lock;
     pthread_cond_t guests_end;
     pthread_t watcher;
     bool watches, watch_ends;
-    ith_guest *guests;
+    ith_guest *guests; /* the one that came last is the first */
+    int n_guests;      /* that are not being closed */
 
     /* Set before `ready`. */
     const ith_engine *engine; /* the engine's thread only, but for its info and vocab */

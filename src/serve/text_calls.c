@@ -192,9 +192,8 @@ ith_status ith_texts_run(ith_visit *x, ith_texts *t, bool *gone, ith_error *err)
 
     *gone = false;
     x->prompt_tokens = t->tokens;
-    ith_visit_be_patient(x->connection);
+    ith_visit_prepared(x);
     for (size_t from = 0; status == ITH_OK && from < t->n; from += most)
         status = run_round(x, t, from, t->n - from < most ? t->n - from : most, gone, err);
-    ith_visit_be_strict(x->connection, x->server);
     return status;
 }

@@ -2,13 +2,20 @@
 #include "serve/visit.h"
 
 #include "base/error.h"
+#include "base/testhook.h"
+#include "serve/clock.h"
 
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { BODIES = 4 /* of the greatest length, that all bodies in memory together may take */ };
+enum {
+    BODIES = 4, /* of the greatest length, that all bodies in memory together may take */
+    PREPARING =
+        4,        /* requests at a time: JSON, templates and grammars take far more than the body */
+    LOOK_MS = 200 /* is the client there still? */
+};
 
 /* ---- Responses ---- */
 
@@ -19,6 +26,8 @@ enum MHD_Result ith_visit_respond(ith_visit *x, unsigned status, struct MHD_Resp
     if (response == NULL)
         return MHD_NO;
     x->status = status;
+    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    MHD_add_response_header(response, "Cross-Origin-Resource-Policy", "same-origin");
     result = MHD_queue_response(x->connection, status, response);
     MHD_destroy_response(response);
     return result;
@@ -202,6 +211,12 @@ static const ith_route routes[] = {
     {"GET", "/tokenizer_info", ith_visit_tokenizer_info, false, false},
 };
 
+/* It says nothing of worth, and is asked for under any name: by a proxy, or a cluster's probe. */
+static bool is_health(const ith_route *route)
+{
+    return route != NULL && route->answer == health;
+}
+
 enum { N_ROUTES = sizeof routes / sizeof *routes };
 
 _Static_assert(N_ROUTES < (int)ITH_METRICS_ROUTES, "a counter for each address");
@@ -283,7 +298,7 @@ static enum MHD_Result check(ith_visit *x, const char *method, const char *path)
     find_route(x, method, path);
     open = x->route != NULL && x->route->open;
     early = x->route != NULL && x->route->early;
-    if (!ith_guard_site(x, &why))
+    if (!is_health(x->route) && !ith_guard_site(x, &why))
         return ith_visit_error(x, MHD_HTTP_FORBIDDEN, "forbidden", NULL, why);
     if (!open && !ith_guard_key(x))
         return ith_visit_error(x, MHD_HTTP_UNAUTHORIZED, "invalid_api_key", NULL,
@@ -308,28 +323,31 @@ static bool claim(ith_visit *x, size_t more)
 
     pthread_mutex_lock(&server->lock);
     fine = server->bodies + (int64_t)more <= BODIES * server->body_most;
-    if (fine)
+    if (fine) {
         server->bodies += (int64_t)more;
+        x->claimed += (int64_t)more;
+    }
     pthread_mutex_unlock(&server->lock);
     return fine;
 }
 
-static bool grow_body(ith_visit *x, size_t need)
+/* `need` is at most `most`, and so is the room. */
+static bool grow_body(ith_visit *x, size_t need, size_t most)
 {
     size_t room = x->room > 0 ? x->room : 4096;
     char *grown;
 
     while (room < need)
         room *= 2;
+    if (room > most)
+        room = most;
     if (room == x->room)
         return true;
     if (!claim(x, room - x->room))
         return false;
     grown = realloc(x->body, room);
-    if (grown == NULL) {
-        claim(x, x->room - room);
-        return false;
-    }
+    if (grown == NULL)
+        return false; /* its claim goes with the visit's */
     x->body = grown;
     x->room = room;
     return true;
@@ -337,11 +355,6 @@ static bool grow_body(ith_visit *x, size_t need)
 
 void ith_visit_drop_body(ith_visit *x)
 {
-    if (x->room > 0) {
-        pthread_mutex_lock(&x->server->lock);
-        x->server->bodies -= (int64_t)x->room;
-        pthread_mutex_unlock(&x->server->lock);
-    }
     free(x->body);
     x->body = NULL;
     x->len = x->room = 0;
@@ -365,16 +378,69 @@ ith_status ith_visit_parse(ith_visit *x, ith_request *r, json_t **body, ith_erro
                                  : ith_fail(err, ITH_E_ARGUMENT, "the body is not a JSON object");
 }
 
+/* ---- Whose turn it is ---- */
+
+/* Waits for it. False: the client has left. */
+static bool take_turn(ith_visit *x)
+{
+    ith_server *server = x->server;
+    bool there = true;
+
+    pthread_mutex_lock(&server->lock);
+    while (there && server->preparing >= PREPARING) {
+        ith_wait_until(&server->turn, &server->lock, ith_now_ms() + LOOK_MS);
+        there = !ith_visit_is_gone(x->connection);
+    }
+    server->preparing += there;
+    pthread_mutex_unlock(&server->lock);
+    x->in_turn = there;
+    return there;
+}
+
+void ith_visit_prepared(ith_visit *x)
+{
+    ith_server *server = x->server;
+
+    pthread_mutex_lock(&server->lock);
+    server->bodies -= x->claimed;
+    server->preparing -= x->in_turn;
+    pthread_cond_signal(&server->turn);
+    pthread_mutex_unlock(&server->lock);
+    x->claimed = 0;
+    x->in_turn = false;
+}
+
+/* All that answers in turn, if it makes something of the body. */
+static enum MHD_Result answer(ith_visit *x)
+{
+    enum MHD_Result result;
+
+    if (strcmp(x->route->method, "POST") != 0)
+        return x->route->answer(x);
+    ith_visit_be_patient(x->connection);
+    if (!take_turn(x))
+        return MHD_NO;
+    while (ith_test_hook_holds("prepare"))
+        continue;
+    result = x->route->answer(x);
+    ith_visit_prepared(x);
+    ith_visit_be_strict(x->connection, x->server);
+    return result;
+}
+
 /* In chunks, so that its length was not known, a body may be too long, or one too many: the rest is
  * passed over, and the response comes at its end. */
 static void take_body(ith_visit *x, const char *data, size_t n)
 {
+    size_t most = (size_t)body_most(x->server);
+
     if (x->too_long || x->overload)
         return;
-    x->too_long = x->len + n > (size_t)body_most(x->server);
-    x->overload = !x->too_long && !grow_body(x, x->len + n);
+    x->too_long = x->len + n > most;
+    x->overload = !x->too_long && !grow_body(x, x->len + n, most);
     if (x->too_long || x->overload) {
         ith_visit_drop_body(x);
+        ith_visit_prepared(x);
         return;
     }
     memcpy(x->body + x->len, data, n);
@@ -404,6 +470,7 @@ enum MHD_Result ith_visit_handle(void *user, struct MHD_Connection *connection, 
             return MHD_NO;
         x->server = user;
         x->connection = connection;
+        ith_guest_begins(x);
         count(x->server, 1);
         ith_account_open(x);
         return check(x, method, path);
@@ -414,7 +481,7 @@ enum MHD_Result ith_visit_handle(void *user, struct MHD_Connection *connection, 
     if (more > 0 || x->refused)
         return MHD_YES;
     ith_guest_arrives(x);
-    return x->too_long || x->overload ? refuse_body(x) : x->route->answer(x);
+    return x->too_long || x->overload ? refuse_body(x) : answer(x);
 }
 
 void ith_visit_completed(void *user, struct MHD_Connection *connection, void **state,
@@ -430,6 +497,7 @@ void ith_visit_completed(void *user, struct MHD_Connection *connection, void **s
     ith_guest_leaves(x);
     count(x->server, -1);
     ith_visit_drop_body(x);
+    ith_visit_prepared(x);
     free(x);
     *state = NULL;
 }

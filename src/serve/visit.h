@@ -26,9 +26,11 @@ struct ith_visit {
     const char *allow;      /* methods of the address; NULL: it is unknown */
     char *body;             /* [len], malloc'd */
     size_t len, room;
-    bool too_long; /* the body */
-    bool overload; /* the bodies of all requests together are */
-    bool refused;  /* a response is under way before the body has come */
+    int64_t claimed; /* of what all bodies together may take */
+    bool in_turn;    /* of the few that are being prepared */
+    bool too_long;   /* the body */
+    bool overload;   /* the bodies of all requests together are */
+    bool refused;    /* a response is under way before the body has come */
 
     /* account.c */
     int64_t came;         /* ith_now_ms */
@@ -68,8 +70,13 @@ unsigned ith_visit_status(const ith_error *err, const char **code);
 /* {error: {message, type, param, code}} */
 json_t *ith_error_json(unsigned status, const char *code, const char *param, const char *text);
 
-/* The body has been read: its memory is free for others. */
+/* The body has been read: its memory is free. What is made of it takes more than the body, and is
+ * counted as the body until the request is prepared. */
 void ith_visit_drop_body(ith_visit *visit);
+
+/* All that a request waits with is made: another may be prepared. Whoever answers a POST is called
+ * in turn, and says so before it waits for the engine. */
+void ith_visit_prepared(ith_visit *visit);
 
 /* While the engine is waited for, the client's silence does not count: before, and after. */
 void ith_visit_be_patient(struct MHD_Connection *connection);
@@ -96,7 +103,8 @@ bool ith_guard_key(const ith_visit *visit);
  * wrong. */
 bool ith_guard_site(const ith_visit *visit, const char **why);
 
-/* listener.c: the whole request has come; its response is complete. */
+/* listener.c: the header of a request has come; all of it; its response is complete. */
+void ith_guest_begins(const ith_visit *visit);
 void ith_guest_arrives(const ith_visit *visit);
 void ith_guest_leaves(const ith_visit *visit);
 

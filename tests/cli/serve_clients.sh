@@ -5,7 +5,7 @@
 . tests/served.sh
 
 # ---- What is refused, by name ----
-start --max-body 8KiB --max-waiting 200
+start --max-body 8KiB --max-waiting 200 --allow-host proxy.example
 client "$url" <<'PY'
 import sys
 from client import *
@@ -69,9 +69,13 @@ check("another model", request(url, "GET", "/v1/models/needle")[2]["error"]["cod
 for name, status, headers in [("another site's page", 403, {"Origin": "http://evil.example"}), ("another port's page", 403, {"Origin": "http://127.0.0.1:1"}),
                               ("a page without a site", 403, {"Origin": "null"}), ("the server's page", 200, {"Origin": url}),
                               ("a name of somebody else", 403, {"Host": "evil.example"}), ("localhost", 200, {"Host": "LOCALHOST:99"}),
-                              ("an address", 200, {"Host": "[::1]:80"}), ("this machine", 200, {"Host": socket.gethostname() + ":80"})]:
+                              ("an address", 200, {"Host": "[::1]:80"}), ("this machine", 200, {"Host": socket.gethostname() + ":80"}),
+                              ("an allowed name", 200, {"Host": "Proxy.example:443"})]:
     got = post(json.dumps(chat), headers=headers)
     check("asked by " + name, got[0] == status, got)
+got = request(url, "GET", "/health", headers={"Host": "service.example"})
+check("health: asked by any name", got[0] == 200, got)
+check("responses are what they say", (got[1]["X-Content-Type-Options"], got[1]["Cross-Origin-Resource-Policy"]) == ("nosniff", "same-origin"), got[1])
 
 # Bodies that do not end: together they may take the memory of four
 held = [half(url, "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8000\r\n\r\n" + " " * 7999) for _ in range(4)]
@@ -104,23 +108,32 @@ stop "a small context: SIGTERM"
 
 # ---- Clients that leave, or do not read ----
 start --max-sessions 1 --ctx 131072 --chunk 256
-for stream in true false; do
-    curl -s --max-time 0.5 -o /dev/null "$url/v1/completions" -d "{\"prompt\": \"a\", \"max_tokens\": 130000, \"ignore_eos\": true, \"stream\": $stream}"
-    same "a client has left, stream $stream: the next is answered" 200 "$(post /v1/completions <<<'{"prompt": "a", "max_tokens": 1}')"
-done
-python3 -c '
-import json, sys
-print(json.dumps({"prompt": [5] * 120000, "max_tokens": 1}))' >"$work/120k"
-curl -s --max-time 0.5 -o /dev/null "$url/v1/completions" -d @"$work/120k"
-same "a client has left its long prompt: the next is answered" 200 "$(post /v1/completions <<<'{"prompt": "a", "max_tokens": 1}')"
 client "$url" <<'PY'
 import sys
 from client import *
-body = json.dumps({"prompt": "a", "max_tokens": 3000, "ignore_eos": True, "stream": True})
-s = half(sys.argv[1], f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n{body}")
-for _ in range(3):
-    text(sys.argv[1], "/v1/completions", {"prompt": "b", "max_tokens": 2})
-print("ok a client that does not read: others are answered")
+url, text_path, flight = sys.argv[1], "/v1/completions", "ithaca_prompts_in_flight"
+long = {"prompt": "a", "max_tokens": 130000, "ignore_eos": True}
+for body, name in ((dict(long, stream=True), "its stream"), (long, "its answer")):
+    s = half(url, post_of(text_path, body))
+    check("a client asks for " + name, until(s, b"data:") != b"" if body.get("stream") else comes_to(url, flight, 1))
+    s.close()
+    check(f"a client has left {name}: its session is free", comes_to(url, flight, 0))
+check("and what it asked for is not computed", counter(url, "ithaca_completion_tokens_total") < 100000, counter(url, "ithaca_completion_tokens_total"))
+s = half(url, post_of(text_path, {"prompt": [5] * 120000, "max_tokens": 1}))
+comes_to(url, "ithaca_prompt_tokens_total", lambda n: n > 256)
+s.close()
+check("a client has left its long prompt: its session is free", comes_to(url, flight, 0))
+check("and the prompt is not computed", counter(url, "ithaca_prompt_tokens_total") < 100000, counter(url, "ithaca_prompt_tokens_total"))
+
+# More than the buffers of both sides hold, which are some MB: its answer is there, and its client has not read it
+with open("/proc/sys/net/ipv4/tcp_wmem") as f:
+    tokens = max(3000, 2 * int(f.read().split()[2]) // 2000) # of some 2,000 bytes
+s = half(url, post_of(text_path, {"prompt": "a", "max_tokens": tokens, "ignore_eos": True, "stream": True, "logprobs": 20}), window=4096)
+comes_to(url, flight, 1)
+check("a client that does not read: others are answered", [text(url, text_path, {"prompt": "b", "max_tokens": 2})[0][1] for _ in range(3)] == ["length"] * 3)
+check("and its answer is there, but has not gone", comes_to(url, flight, 0) and all(comes_to(url, "ithaca_requests_in_flight", 2) for _ in range(9)))
+s.close()
+check("until it leaves", comes_to(url, "ithaca_requests_in_flight", 1))
 PY
 stop "after clients that left: SIGTERM"
 
@@ -135,53 +148,27 @@ for stream in true false; do # the engine stops in the first answer, so that the
     [[ $stream == false ]] || holding "$work/held" $server
 done
 comes_to 'ithaca_prompts_waiting{for="sessions"}' 1
-# A request with three answers, from a client that leaves; then there is room for another one
+client "$url" <<'PY'
+import sys
+from client import *
+url, text_path, queue = sys.argv[1], "/v1/completions", 'ithaca_prompts_waiting{for="sessions"}'
+three = post_of(text_path, {"prompt": "a", "max_tokens": 1, "n": 3, "stream": True})
+for turn in "first", "second":
+    s = half(url, three)
+    check(f"the {turn} request with three answers waits", status_of(s) == 200 and comes_to(url, queue, 4))
+    s.close()
+    check(f"the client of the {turn} has left the queue", comes_to(url, queue, 1))
+PY
 cat >"$work/three" <<<'{"prompt": "a", "max_tokens": 1, "n": 3, "stream": true}'
-three=(curl -sN --max-time 600 -D "$work/header" -o "$out" "$url/v1/completions" -d @"$work/three")
-# a client that leaves as soon as it knows whether it may wait
-leaves() {
-    : >"$work/header"
-    "${three[@]}" &
-    until grep -aq '^HTTP/1.1 ...' "$work/header" || ! kill -0 $! 2>/dev/null; do sleep 0.02; done
-    kill $! 2>/dev/null
-    wait $!
-    grep -aq '^HTTP/1.1 200' "$work/header"
-}
-leaves
-same "it waits" 0 $?
-for ((i = 0; i < 1000; i++)); do
-    ! leaves || break
-done
-same "a client has left the queue: the next may wait" 200 "$(sed -n 's/^HTTP.1.1 \([0-9]*\).*/\1/p' "$work/header")"
-comes_to 'ithaca_prompts_waiting{for="sessions"}' 1 # the client has left again
-"${three[@]}" &
+curl -sN -o "$out" "$url/v1/completions" -d @"$work/three" &
 clients+=($!)
 comes_to 'ithaca_prompts_waiting{for="sessions"}' 4
 client "$url" <<'PY'
 import sys
 from client import *
-for _ in range(500):
-    e = request(sys.argv[1], "POST", "/v1/completions", '{"prompt": "a", "n": 3}')
-    if e[2]["error"]["code"] == "overloaded":
-        break
+e = request(sys.argv[1], "POST", "/v1/completions", '{"prompt": "a", "n": 3}')
 check("a full queue: said so", (e[0], e[1]["Retry-After"], e[2]["error"]["code"]) == (503, "1", "overloaded"), e)
-# A request that does not come whole is not waited for: byte by byte, in the header and in the body
-for name, first in (("header", "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nX-Slow: "),
-                    ("body", "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8000\r\n\r\n")):
-    s = half(sys.argv[1], first)
-    s.settimeout(0.1)
-    closed = False
-    for _ in range(600):
-        try:
-            s.send(b" ")
-            closed = s.recv(1) == b""
-        except socket.timeout:
-            continue
-        except OSError:
-            closed = True
-        if closed:
-            break
-    check(f"a slow {name}: the connection is closed", closed)
+time.sleep(2.5) # more than the clients that wait for their answers may be silent
 PY
 echo on >"$work/held"
 for client in "${clients[@]}"; do wait "$client"; done
@@ -190,6 +177,85 @@ for stream in true false; do
 done
 matches "what waited is answered" "$out" 'data: \[DONE\]'
 stop "after slow answers: SIGTERM"
+unset ITHACA_TEST_HOOK
+
+# ---- Requests that do not come whole, by a clock that is set ----
+echo 0 >"$work/clock"
+export ITHACA_TEST_CLOCK=$work/clock
+start --timeout 3600
+client "$url" "$work/clock" <<'PY'
+import os, sys
+from client import *
+url, clock = sys.argv[1:]
+now, busy = 0, "ithaca_requests_in_flight"
+def later(s):
+    global now
+    now += s
+    with open(clock + ".new", "w") as f:
+        f.write(str(1000 * now))
+    os.rename(clock + ".new", clock)
+whole = post_of("/v1/completions", {"prompt": "a", "max_tokens": 1})
+first, rest = whole[:-9], whole[-9:]
+s = half(url, whole)
+until(s, b'"usage"')
+watched = half(url)
+check("a request is over", comes_to(url, busy, 1))
+later(3300) # the client is silent for so long, as it may be
+s.sendall(first.encode())
+check("a request has begun", comes_to(url, busy, 2))
+later(3300)
+check("a connection without a request is closed", is_closed(watched)) # and with it others that are late
+s.sendall(rest.encode())
+check("a request that takes its time, behind silence that does, is answered", b"200 OK" in until(s, b'"usage"'))
+check("this is over, too", comes_to(url, busy, 1))
+slow = [half(url, "POST /v1/completions HTTP/1.1\r\nX-Slow: "), half(url, first)]
+check("another begins", comes_to(url, busy, 2))
+later(3300)
+[x.sendall(b" ") for x in slow]
+later(400)
+check("a header that comes byte by byte: the connection is closed", is_closed(slow[0]))
+check("a body that comes byte by byte: the connection is closed", is_closed(slow[1]))
+PY
+stop "after slow requests: SIGTERM"
+unset ITHACA_TEST_CLOCK
+
+# ---- Too many connections: those that do nothing are closed ----
+start --max-connections 4
+client "$url" <<'PY'
+import sys
+from client import *
+url, text_path, body = sys.argv[1], "/v1/completions", {"prompt": "a", "max_tokens": 1}
+idle = [half(url) for _ in range(4)]
+check("beside connections that do nothing a request is answered", request(url, "GET", "/health")[0] == 200)
+check("and the first of them is closed", is_closed(idle[0]))
+[s.close() for s in idle]
+header, rest = post_of(text_path, body, "Expect: 100-continue\r\n").split("\r\n\r\n")
+late = [half(url, header + "\r\n\r\n") for _ in range(4)]
+check("four requests are on their way", [status_of(s) for s in late] == [100] * 4)
+check("beside them another connection is closed", is_closed(half(url)))
+[s.sendall(rest.encode()) for s in late]
+check("and they are answered", [b"200 OK" in until(s, b'"usage"') for s in late] == [True] * 4)
+PY
+stop "after too many connections: SIGTERM"
+
+# ---- Few requests are made ready at a time: the others wait, and may leave ----
+export ITHACA_TEST_HOOK="prepare 0 $work/prepare"
+start
+client "$url" "$work/prepare" <<'PY'
+import sys
+from client import *
+url, hold = sys.argv[1:]
+busy, whole = "ithaca_requests_in_flight", post_of("/v1/completions", {"prompt": "a", "max_tokens": 1})
+seven = [half(url, whole) for _ in range(7)]
+check("seven requests have come", comes_to(url, busy, 8))
+[s.close() for s in seven]
+check("of seven clients that leave, three were still waiting", comes_to(url, busy, 5))
+with open(hold, "w") as f:
+    f.write("on")
+check("the other four end, too", comes_to(url, busy, 1))
+check("the next is answered", status_of(half(url, whole)) == 200)
+PY
+stop "after requests that waited: SIGTERM"
 unset ITHACA_TEST_HOOK
 
 # ---- SIGTERM: what runs is answered ----
