@@ -61,6 +61,7 @@ bool ith_test_hook_act(void);
 
 /* Does the rank's step fail at this point? Once, with the action FAIL. */
 bool ith_test_hook_fails(const char *point, int64_t count);
+
 /* Any thread, as often as it likes: is it time to wait at this point? Creates the file and sleeps
  * for some milliseconds. */
 bool ith_test_hook_holds(const char *point);

@@ -5,6 +5,7 @@
 #include "serve/clock.h"
 #include "serve/server_impl.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -211,6 +212,18 @@ static bool goes_on(void *user, const ith_many_counts *counts)
     return true;
 }
 
+/* The prompt cache is tried again with the next prompts: what is known of it is not said again. */
+static void warn(void *user, const char *line)
+{
+    ith_server *server = user;
+    const ith_keep_params *keep = server->params.keep;
+
+    if (keep->warn == NULL || strncmp(line, server->warned, sizeof server->warned - 1) == 0)
+        return;
+    snprintf(server->warned, sizeof server->warned, "%s", line);
+    keep->warn(keep->user, line);
+}
+
 /* ---- The run ---- */
 
 /* Rank 0. Waits until there is something to do. False: the server is to end. */
@@ -242,8 +255,10 @@ static void begin(ith_server *server, ith_engine *engine)
 
 ith_status ith_server_run(ith_server *server, ith_engine *engine, ith_error *err)
 {
+    const ith_keep_params *asked = server->params.keep;
+    ith_keep_params keep = asked != NULL ? *asked : (ith_keep_params){0};
     const ith_many_params many = {.in_flight = server->params.sessions,
-                                  .keep = server->params.keep,
+                                  .keep = asked != NULL ? &keep : NULL,
                                   .next = next,
                                   .asks_again = true,
                                   .done = done,
@@ -256,6 +271,8 @@ ith_status ith_server_run(ith_server *server, ith_engine *engine, ith_error *err
     ith_session *holder = NULL; /* the buffers of passes stay while there are no prompts */
     int32_t status = (int32_t)ith_session_open(engine, &holder, err), on;
 
+    keep.warn = warn;
+    keep.user = server;
     if (root && status == ITH_OK)
         begin(server, engine);
     while (status == ITH_OK) {

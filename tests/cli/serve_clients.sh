@@ -107,7 +107,7 @@ PY
 stop "a small context: SIGTERM"
 
 # ---- Clients that leave, or do not read ----
-start --max-sessions 1 --ctx 131072 --chunk 256
+start --max-sessions 1 --ctx 131072 --chunk 256 --timeout 3600
 client "$url" <<'PY'
 import sys
 from client import *
@@ -298,6 +298,13 @@ same "health needs none" 200 "$(code "$url/health")"
 expect "a port that is in use" 1 "$ITHACA" serve $NEEDLE -q --threads 1 --port "${url##*:}"
 matches "a port that is in use: said so" "$err" "cannot listen on 127.0.0.1 port"
 stop "with a key: SIGTERM"
+start --prompt-cache "$work/key/none" # a file is where a folder should be
+for i in 1 2; do
+    same "a prompt cache that fails: answer $i" 200 "$(post /v1/completions <<<'{"prompt": "a b c", "max_tokens": 1}')"
+    comes_to ithaca_prompts_in_flight 0
+done
+stop "a prompt cache that fails: SIGTERM"
+same "a prompt cache that fails: said once" 1 "$(grep -c 'computed without it' "$work/log")"
 : >"$work/key"
 expect "an empty key file" 1 "$ITHACA" serve $NEEDLE -q --threads 1 --port 0 --api-key-file "$work/key"
 matches "an empty key file: said so" "$err" "expected one line with a key"

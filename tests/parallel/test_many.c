@@ -116,6 +116,19 @@ static bool wanted(void *user, const ith_many_prompt *prompt, int64_t length)
     return a->leaves_at == 0 || (intptr_t)prompt->user != 0 || length < a->leaves_at;
 }
 
+enum { MIB = 1 << 20 };
+
+/* So many MiB are left to this process. */
+static void limit_memory(size_t mib)
+{
+    char limit[40];
+
+    snprintf(limit, sizeof limit, "%zu",
+             (ith_mem_resident() + (size_t)ith_ledger_promised(false)) / MIB + mib);
+    setenv("SLURM_JOB_ID", "1", true);
+    setenv("SLURM_MEM_PER_NODE", limit, true);
+}
+
 static bool goes_on(void *user, const ith_many_counts *counts)
 {
     answers *a = user;
@@ -146,7 +159,8 @@ static void must_equal(const answers *want, const answers *got, const char *what
 {
     for (int i = want->leaves_at > 0 || got->leaves_at > 0; i < n_prompts; i++) {
         if (want->logits[i] != got->logits[i])
-            printf("# prompt %d\n", i);
+            printf("# prompt %d: status %d, %lld tokens\n", i, (int)got->status[i],
+                   (long long)got->tokens[i]);
         must(want->logits[i] == got->logits[i] && want->tokens[i] == got->tokens[i] &&
                  got->status[i] == ITH_OK,
              what, NULL);
@@ -246,7 +260,7 @@ static void warn(void *user, const char *line)
 static void broken_cache(void)
 {
     const ith_keep_params keep = {.cache = "/dev/null/none", .warn = warn};
-    answers a = {0}, alone;
+    answers a = {0}, alone = {0};
     const ith_many_params params = {
         .in_flight = 3, .keep = &keep, .next = next, .done = done, .token = token, .user = &a};
     ith_many_counts counts;
@@ -375,7 +389,9 @@ static int64_t counted_max(ith_comm *comm, int64_t x)
  * others have computed stays. */
 static void not_finite(const char *golden_name, const char *tensor, int64_t most)
 {
-    static const asked finite[] = {{1300, 0, 0, 12, 0}, {1100, 30, 0, 1, 0}, {1100, 45, 3, 12, 0}};
+    static const asked finite[] = {{.alike = 1300, .answer = 12},
+                                   {.alike = 1100, .more = 30, .answer = 1},
+                                   {.alike = 1100, .more = 45, .drift = 3, .answer = 12}};
     asked broken[] = {finite[0], finite[1], finite[2]};
     const weights_change change = {tensor, bad_row, 3e38f};
     ith_engine_params params = ith_engine_params_default();
@@ -447,7 +463,7 @@ static void widens_once(void)
     ith_error err = {0};
 
     for (int i = 0; i < MOST; i++)
-        many[i] = (asked){0, 3, (size_t)i, 2 + i, 0};
+        many[i] = (asked){.more = 3, .drift = (size_t)i, .answer = 2 + i};
     engine = open_engine(NEEDLE_MODEL, CTX);
     prompts = many;
     n_prompts = MOST;
@@ -465,28 +481,25 @@ static void widens_once(void)
  * but not for both prompts to grow: it is refused before its segments are brought in. */
 static void asks_first(void)
 {
-    static const asked two[] = {{1010, 0, 0, 20, 0}, {0, 1600, 3, 500, 0}};
-    const size_t mib = 1 << 20;
+    static const asked two[] = {{.alike = 1010, .answer = 20},
+                                {.more = 1600, .drift = 3, .answer = 500}};
     answers a = {.leaves_at = 500, .stops = true};
     ith_many_counts counts;
     ith_error err = {0};
-    char limit[40];
     size_t before;
 
     if (ith_world_size(world) > 1 || !ith_mem_forget_peak())
         return;
     engine = open_engine("synthetic:tests/models/large-kv/config.json:q8_0", 2200);
     before = ith_mem_resident();
-    snprintf(limit, sizeof limit, "%zu", (before + ith_ledger_promised(false)) / mib + 280);
-    setenv("SLURM_JOB_ID", "1", true);
-    setenv("SLURM_MEM_PER_NODE", limit, true);
+    limit_memory(280);
     prompts = two;
     n_prompts = 2;
     must(ith_mem_forget_peak(), "the peak is forgotten", NULL);
     must(answer_all(2, NULL, &a, &counts, &err) == ITH_E_CANCELLED, "until one leaves", &err);
-    if (a.peak - before >= 150 * mib)
-        printf("# %zu MiB\n", (a.peak - before) / mib);
-    must(a.peak - before < 150 * mib, "no memory is brought in for what is refused", NULL);
+    if (a.peak - before >= 150 * MIB)
+        printf("# %zu MiB\n", (a.peak - before) / MIB);
+    must(a.peak - before < 150 * MIB, "no memory is brought in for what is refused", NULL);
     unsetenv("SLURM_JOB_ID");
     prompts = usual;
     n_prompts = PROMPTS;
