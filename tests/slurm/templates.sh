@@ -2,7 +2,7 @@
 # templates.sh - every script of cluster/slurm, submitted to a SLURM cluster of two hosts that
 # cluster/lab/slurm.sh makes of this machine: a needle found by 2 nodes and 4 ranks, a rank for each
 # memory node, an array of 4, a chain of prefill and questions, a terminal, a job that is requeued
-# in the middle of its prompt, and one whose memory is too small. It runs as root and takes some
+# in the middle of its prompt, a server, and one whose memory is too small. It runs as root and takes some
 # minutes: `make check-slurm` and `make check-long`.
 [[ ${ITHACA_LONG:-} == 1 || ${ITHACA_SLURM:-} == 1 ]] || { echo "ok slurm # SKIP make check-slurm runs it"; exit 0; }
 . tests/slurm/cluster.bash
@@ -109,3 +109,19 @@ lab exec cluster/slurm/interactive.sh --cpus-per-task=1 --oversubscribe -- -m "$
 same "interactive: exit status" 0 $?
 matches "interactive: an answer" "$out" "[a-z0-9]"
 matches "interactive: on two ranks" "$err" "2 ranks|2 x 1 threads|[Gg]ranted job allocation"
+
+# ---- serve.sbatch: two nodes answer what one process says, until the job is told to end ----
+
+expect "one process, to be served" 0 "$ITHACA" run -m "$PWD/$NEEDLE" --raw -p "The rain" --temp 0 --ignore-eos -n 8 --json
+want=$(field "$out" "j['text']")
+ITHACA_TEST_HOOK='' template=serve.sbatch submit 2 1 -- "$PWD/$NEEDLE" --ctx 8192 --prompt-cache "$work/served.cache"
+echo '{"prompt": "The rain", "max_tokens": 8, "temperature": 0, "ignore_eos": true}' >"$work/request"
+url=http://127.0.0.1:$((20000 + job % 10000))/v1/completions
+answered() { lab exec curl -sf "$url" -d @"$work/request" >"$work/served" 2>/dev/null || has_ended "$job"; }
+comes answered
+same "serve: the answer of one process" "$want" "$(field "$work/served" "j['choices'][0]['text']")"
+same "serve: a rank on each node" "1 1" "$(ranks_of n1 | wc -l) $(ranks_of n2 | wc -l)"
+matches "serve: which tunnel to type" "$stdout" "^    ssh -N -L $((20000 + job % 10000)):localhost:"
+lab exec scancel -b -s USR1 "$job"
+ended "serve: told to end" COMPLETED 0:0
+same "serve: no rank is left" "" "$(ranks_of n1)$(ranks_of n2)"
