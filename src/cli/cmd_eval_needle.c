@@ -287,7 +287,7 @@ static ith_status work(needle_run *r, const ith_engine_params *params, ith_error
 
 /* ---- Results, rank 0 ---- */
 
-static int print_table(const needle_run *r)
+static void print_table(const needle_run *r)
 {
     const needle_args *a = r->args;
 
@@ -301,7 +301,6 @@ static int print_table(const needle_run *r)
             printf(" %7d", r->right[i][k]);
         printf("\n");
     }
-    return ITH_EXIT_DONE;
 }
 
 static int needle_main(const ith_cli *cli, int argc, char **argv)
@@ -320,13 +319,9 @@ static int needle_main(const ith_cli *cli, int argc, char **argv)
     status = work(&run, &params, &err);
     ith_watch_end(&run.watch);
     ith_engine_close(run.engine);
-    if (status != ITH_OK)
-        code = ith_cli_failure(cli, status, &err);
-    else if (cli->rank != 0)
-        code = ITH_EXIT_DONE;
-    else
-        code = args.model.output.json ? ith_eval_print(&run.eval) : print_table(&run);
-    ith_eval_close(&run.eval);
+    code = ith_eval_end(&run.eval, status, &err, args.model.output.json);
+    if (code == ITH_EXIT_DONE && cli->rank == 0 && !args.model.output.json)
+        print_table(&run);
     return code;
 }
 

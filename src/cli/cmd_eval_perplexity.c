@@ -38,17 +38,7 @@ typedef struct perplexity_run {
 } perplexity_run;
 
 static const ith_option options[] = {
-    {.name = "window",
-     .kind = ITH_OPTION_TOKENS,
-     .metavar = "N",
-     .at = offsetof(perplexity_args, window),
-     .min = 4,
-     .max = 1e9,
-     .preset = "512",
-     .help = "score windows of N tokens, one by one",
-     .more = "Only the second half of each window counts, and the first token of each becomes the "
-             "beginning-of-sequence token if the tokenizer puts one before texts: as in "
-             "llama-perplexity -c N."},
+    {ITH_SCORING_WINDOW, .at = offsetof(perplexity_args, window), .preset = "512"},
     {.name = "quants",
      .kind = ITH_OPTION_TEXT,
      .metavar = "LIST",
@@ -205,7 +195,7 @@ static ith_status score_all(perplexity_run *r, ith_engine_params *params, ith_er
 
 /* ---- Results, rank 0 ---- */
 
-static int print_table(const perplexity_run *r)
+static void print_table(const perplexity_run *r)
 {
     double least = INFINITY;
 
@@ -217,7 +207,6 @@ static int print_table(const perplexity_run *r)
         printf("%-16s %-6s %10lld %12.6f %9.3f%%\n", l->weights, l->kv, (long long)l->counted,
                exp(l->mean_nll), 100 * (exp(l->mean_nll - least) - 1));
     }
-    return ITH_EXIT_DONE;
 }
 
 static int perplexity_main(const ith_cli *cli, int argc, char **argv)
@@ -233,13 +222,9 @@ static int perplexity_main(const ith_cli *cli, int argc, char **argv)
         return code;
     run.eval = (ith_eval){.cli = cli, .output = args.output};
     status = score_all(&run, &params, &err);
-    if (status != ITH_OK)
-        code = ith_cli_failure(cli, status, &err);
-    else if (cli->rank != 0)
-        code = ITH_EXIT_DONE;
-    else
-        code = args.model.output.json ? ith_eval_print(&run.eval) : print_table(&run);
-    ith_eval_close(&run.eval);
+    code = ith_eval_end(&run.eval, status, &err, args.model.output.json);
+    if (code == ITH_EXIT_DONE && cli->rank == 0 && !args.model.output.json)
+        print_table(&run);
     ith_corpus_free(&args.corpus);
     return code;
 }

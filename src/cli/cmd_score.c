@@ -26,17 +26,7 @@ static const ith_option options[] = {
      .max = TOP_MAX,
      .preset = "10",
      .help = "how many of the best next tokens to show"},
-    {.name = "window",
-     .kind = ITH_OPTION_TOKENS,
-     .metavar = "N",
-     .at = offsetof(score_args, window),
-     .min = 4,
-     .max = 1e9,
-     .otherwise = "the whole text at once",
-     .help = "score windows of N tokens, one by one",
-     .more = "Only the second half of each window counts, and the first token of each becomes the "
-             "beginning-of-sequence token if the tokenizer puts one before texts: as in "
-             "llama-perplexity -c N. Windows of --ids stay as they are."},
+    {ITH_SCORING_WINDOW, .at = offsetof(score_args, window), .otherwise = "the whole text at once"},
     {.name = NULL},
 };
 

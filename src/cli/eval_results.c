@@ -55,14 +55,16 @@ ith_status ith_eval_add(ith_eval *eval, const char *phase, int64_t tokens, json_
                                 : ITH_OK;
 }
 
-int ith_eval_print(const ith_eval *eval)
+int ith_eval_end(ith_eval *eval, ith_status status, ith_error *err, bool json)
 {
-    return ith_cli_write_json(eval->cli, json_incref(eval->document));
-}
+    int code = ITH_EXIT_DONE;
 
-void ith_eval_close(ith_eval *eval)
-{
+    if (status != ITH_OK)
+        code = ith_cli_failure(eval->cli, status, err);
+    else if (eval->cli->rank == 0 && json)
+        code = ith_cli_write_json(eval->cli, json_incref(eval->document));
     json_decref(eval->document);
     json_decref(eval->described);
     eval->document = eval->described = NULL;
+    return code;
 }

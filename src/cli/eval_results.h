@@ -16,7 +16,7 @@ typedef struct ith_eval {
 extern const ith_option_group ith_group_eval; /* const char *: ith_eval's output */
 
 /* Collective. Reads the file, which may be absent, and finds out whether it can be written.
- * Needs ith_eval_close, also after an error. ITH_E_IO, ITH_E_FORMAT, ITH_E_ARGUMENT. */
+ * Needs ith_eval_end, also after an error. ITH_E_IO, ITH_E_FORMAT, ITH_E_ARGUMENT. */
 ith_status ith_eval_open(ith_eval *eval, ith_error *err);
 
 /* Collective. Results are of this engine from now on. ITH_E_MEMORY. */
@@ -27,9 +27,8 @@ ith_status ith_eval_describe(ith_eval *eval, const ith_engine *engine, ith_error
 ith_status ith_eval_add(ith_eval *eval, const char *phase, int64_t tokens, json_t *answer,
                         ith_error *err);
 
-/* Rank 0. Prints the document. Returns an exit code. */
-int ith_eval_print(const ith_eval *eval);
-
-void ith_eval_close(ith_eval *eval);
+/* What a command ends with: an error is said; of what went well, rank 0 prints the document if
+ * `json`. Frees the document. Returns an exit code. */
+int ith_eval_end(ith_eval *eval, ith_status status, ith_error *err, bool json);
 
 #endif

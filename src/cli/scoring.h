@@ -10,6 +10,15 @@
 #include "cli/corpus.h"
 #include "cli/watch.h"
 
+/* --window N of commands that score; where it lies, and what is so without it, they say
+ * themselves. */
+#define ITH_SCORING_WINDOW                                                                         \
+    .name = "window", .kind = ITH_OPTION_TOKENS, .metavar = "N", .min = 4, .max = 1e9,             \
+    .help = "score windows of N tokens, one by one",                                               \
+    .more = "Only the second half of each window counts, and the first token of each becomes the " \
+            "beginning-of-sequence token if the tokenizer puts one before texts: as in "           \
+            "llama-perplexity -c N. Windows of --ids stay as they are."
+
 /* ids and nll on rank 0; counts on all ranks. {0} but for the first three. */
 typedef struct ith_scoring {
     const ith_cli *cli;

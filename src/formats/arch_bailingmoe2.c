@@ -43,14 +43,7 @@ static void traits(ith_hparams *hp)
                                        .ffn = 512,
                                        .step = 1,
                                        .first = 1,
-                                       .router = {.score = ITH_ROUTER_SIGMOID,
-                                                  .choice_bias = true,
-                                                  .groups = 8,
-                                                  .top_groups = 4,
-                                                  .group_best = 2,
-                                                  .normalized = true,
-                                                  .norm_add = 1e-20,
-                                                  .factor = 1}};
+                                       .router = ith_experts_router_of_deepseek(8, 4, 1)};
 }
 
 /* Settings of the class that may have one value only. */

@@ -43,14 +43,7 @@ static ith_experts_params experts_of(bool v3)
                                     .shared_ffn = 1,
                                     .step = 1,
                                     .first = 3,
-                                    .router = {.score = ITH_ROUTER_SIGMOID,
-                                               .choice_bias = true,
-                                               .groups = 8,
-                                               .top_groups = 4,
-                                               .group_best = 2,
-                                               .normalized = true,
-                                               .norm_add = 1e-20,
-                                               .factor = 2.5}};
+                                    .router = ith_experts_router_of_deepseek(8, 4, 2.5)};
     ith_experts_params e = v3 ? new : v2;
     if (!v3) {
         e.router.factor = 1;

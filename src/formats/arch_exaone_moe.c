@@ -29,14 +29,7 @@ static void traits(ith_hparams *hp)
                                        .ffn = 1024,
                                        .step = 1,
                                        .first = 1,
-                                       .router = {.score = ITH_ROUTER_SIGMOID,
-                                                  .choice_bias = true,
-                                                  .groups = 1,
-                                                  .top_groups = 1,
-                                                  .group_best = 2,
-                                                  .normalized = true,
-                                                  .norm_add = 1e-20,
-                                                  .factor = 2.5}};
+                                       .router = ith_experts_router_of_deepseek(1, 1, 2.5)};
 }
 
 static const char *const config_keys[] = {"num_shared_experts", NULL};

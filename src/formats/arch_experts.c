@@ -23,6 +23,18 @@ const ith_own_name ith_experts_names_of_mixtral[] = {
     {ITH_ROLE_EXPERT_DOWN, "model.layers.%d.block_sparse_moe.experts.%d.w2.weight"},
     {ITH_ROLE_NONE, NULL}};
 
+ith_router_params ith_experts_router_of_deepseek(int64_t groups, int64_t top_groups, double factor)
+{
+    return (ith_router_params){.score = ITH_ROUTER_SIGMOID,
+                               .choice_bias = true,
+                               .groups = groups,
+                               .top_groups = top_groups,
+                               .group_best = 2,
+                               .normalized = true,
+                               .norm_add = 1e-20,
+                               .factor = factor};
+}
+
 const ith_arch_key ith_experts_keys[] = {
     {"n_routed_experts", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.n)},
     {"num_local_experts", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.n)},

@@ -34,6 +34,10 @@ extern const ith_arch_key ith_experts_keys[];
 /* What Qwen's say of them, with a shared one: Qwen2's and Qwen3-Next's. */
 extern const ith_arch_key ith_experts_keys_of_qwen[];
 
+/* DeepSeek-V3's router (arXiv 2412.19437, section 2.1.2), for `traits`: sigmoids with a bias of the
+ * choice, of the best `top_groups` of `groups`, normalized and times `factor`. */
+ith_router_params ith_experts_router_of_deepseek(int64_t groups, int64_t top_groups, double factor);
+
 /* The number of shared experts, `width` rows each, if the key is there. */
 ith_status ith_experts_read_shared(const json_t *config, const char *where, const char *key,
                                    int64_t width, ith_hparams *hp, ith_error *err);

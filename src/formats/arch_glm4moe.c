@@ -18,12 +18,7 @@ static void traits(ith_hparams *hp)
                                        .shared_ffn = 1408,
                                        .step = 1,
                                        .first = 1,
-                                       .router = {.score = ITH_ROUTER_SIGMOID,
-                                                  .choice_bias = true,
-                                                  .group_best = 2,
-                                                  .normalized = true,
-                                                  .norm_add = 1e-20,
-                                                  .factor = 1}};
+                                       .router = ith_experts_router_of_deepseek(0, 0, 1)};
 }
 
 static const char *const config_keys[] = {"n_shared_experts", "use_qk_norm", NULL};

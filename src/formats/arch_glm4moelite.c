@@ -21,14 +21,7 @@ static void traits(ith_hparams *hp)
                                        .ffn = 1536,
                                        .step = 1,
                                        .first = 1,
-                                       .router = {.score = ITH_ROUTER_SIGMOID,
-                                                  .choice_bias = true,
-                                                  .groups = 1,
-                                                  .top_groups = 1,
-                                                  .group_best = 2,
-                                                  .normalized = true,
-                                                  .norm_add = 1e-20,
-                                                  .factor = 1.8}};
+                                       .router = ith_experts_router_of_deepseek(1, 1, 1.8)};
 }
 
 /* Which layers have experts "mlp_layer_types" says alone. */

@@ -90,12 +90,7 @@ static void traits(ith_hparams *hp)
                                        .used = 2,
                                        .ffn = 7688,
                                        .step = 1,
-                                       .router = {.score = ITH_ROUTER_SIGMOID,
-                                                  .choice_bias = true,
-                                                  .group_best = 2,
-                                                  .normalized = true,
-                                                  .norm_add = 1e-20,
-                                                  .factor = 1}};
+                                       .router = ith_experts_router_of_deepseek(0, 0, 1)};
 }
 
 /* ---- Which layer is what ---- */

@@ -3,12 +3,24 @@
  * and have windows. */
 #include "formats/arch.h"
 
+#include "formats/hf_config.h"
+
 #include <stddef.h>
 
 static const ith_hf_class classes[] = {{"olmo2", "Olmo2ForCausalLM"}, {NULL, NULL}};
 
 static const ith_arch_key keys[] = {
     {NULL, "rope.freq_base_swa", ITH_KEY_REAL, offsetof(ith_hparams, window_theta)}, {0}};
+
+/* The class has no windows, and does not read what would say them. */
+static ith_status read_config(const json_t *config, const char *where, ith_hparams *hp,
+                              ith_error *err)
+{
+    (void)hp;
+    return json_is_number(json_object_get(config, "sliding_window"))
+               ? ith_hf_refuse(where, "sliding_window", "a number", err)
+               : ITH_OK;
+}
 
 const ith_arch ith_arch_olmo2 = {
     .name = "olmo2",
@@ -18,6 +30,7 @@ const ith_arch ith_arch_olmo2 = {
     .hf_own = ith_names_hf_of_post_norms,
     .qk_norm = ITH_QK_NORM_WHOLE,
     .keys = keys,
+    .read_config = read_config,
     .hf_classes = classes,
     .windows = ITH_WINDOWS_STEPS,
     .window_step = 4,

@@ -10,14 +10,7 @@ static void traits(ith_hparams *hp)
                                        .used = 8,
                                        .ffn = 1280,
                                        .step = 1,
-                                       .router = {.score = ITH_ROUTER_SIGMOID,
-                                                  .choice_bias = true,
-                                                  .groups = 1,
-                                                  .top_groups = 1,
-                                                  .group_best = 2,
-                                                  .normalized = true,
-                                                  .norm_add = 1e-20,
-                                                  .factor = 1}};
+                                       .router = ith_experts_router_of_deepseek(1, 1, 1)};
 }
 
 /* What files carry over from GLM-4.5's and the class does not read. */

@@ -60,26 +60,33 @@ static json_t *in_numbers(const float *embedding, size_t n)
     return list;
 }
 
-static json_t *reply(const ith_visit *x, const ith_embeddings_request *r, ith_texts *texts)
+static json_t *reply(const ith_visit *x, const void *request, ith_texts *texts)
 {
+    const ith_embeddings_request *r = request;
     size_t n = r->dimensions > 0 ? (size_t)r->dimensions : (size_t)x->server->info->hidden;
     json_t *data = json_array();
 
-    for (size_t i = 0; i < texts->n; i++) {
+    for (size_t i = 0; data != NULL && i < texts->n; i++) {
         float *embedding = texts->items[i].embedding;
         ith_embedding_normalize(embedding, n);
-        json_array_append_new(data, json_pack("{s:s, s:I, s:o}", "object", "embedding", "index",
-                                              (json_int_t)i, "embedding",
-                                              (r->base64 ? in_base64 : in_numbers)(embedding, n)));
+        if (json_array_append_new(
+                data, json_pack("{s:s, s:I, s:o}", "object", "embedding", "index", (json_int_t)i,
+                                "embedding", (r->base64 ? in_base64 : in_numbers)(embedding, n))) !=
+            0) {
+            json_decref(data);
+            return NULL; /* never a shorter list */
+        }
     }
     return json_pack("{s:s, s:o, s:o, s:{s:I, s:I}}", "object", "list", "data", data, "model",
                      ith_json_c_string(x->server->info->name), "usage", "prompt_tokens",
                      (json_int_t)texts->tokens, "total_tokens", (json_int_t)texts->tokens);
 }
 
-static ith_status embed(ith_visit *x, json_t *body, ith_embeddings_request *r, ith_texts *texts,
-                        const char **param, bool *gone, ith_error *err)
+static ith_status read_texts(ith_visit *x, json_t *body, void *request, ith_texts *texts,
+                             const char **param, ith_error *err)
 {
+    ith_embeddings_request *r = request;
+
     ITH_TRY(ith_embeddings_request_read(r, body, ITH_TEXTS_MOST, param, err));
     if (r->dimensions > x->server->info->hidden) {
         *param = "dimensions";
@@ -87,31 +94,13 @@ static ith_status embed(ith_visit *x, json_t *body, ith_embeddings_request *r, i
                         x->server->info->hidden);
     }
     *param = "input";
-    ITH_TRY(prepare(x, r, texts, err));
-    *param = NULL;
-    return ith_texts_run(x, texts, gone, err);
+    return prepare(x, r, texts, err);
 }
 
 enum MHD_Result ith_visit_embeddings(ith_visit *x)
 {
+    static const ith_texts_kind kind = {read_texts, reply};
     ith_embeddings_request r;
-    ith_texts texts = {0};
-    ith_error err = {0};
-    const char *param = NULL;
-    json_t *body = NULL;
-    bool gone = false;
-    enum MHD_Result result;
-    ith_status status = ith_visit_parse(x, NULL, &body, &err);
 
-    if (status == ITH_OK)
-        status = embed(x, body, &r, &texts, &param, &gone, &err);
-    if (gone)
-        result = MHD_NO;
-    else if (status == ITH_OK)
-        result = ith_visit_json(x, MHD_HTTP_OK, reply(x, &r, &texts));
-    else
-        result = ith_visit_refuse(x, &err, texts.code, param);
-    ith_texts_close(&texts);
-    json_decref(body);
-    return result;
+    return ith_texts_answer(x, &kind, &r);
 }

@@ -118,44 +118,28 @@ static json_t *results_of(const ith_rerank_request *r, const ith_texts *texts)
     return list;
 }
 
-static json_t *reply(const ith_visit *x, const ith_rerank_request *r, const ith_texts *texts)
+static json_t *reply(const ith_visit *x, const void *request, ith_texts *texts)
 {
+    const ith_rerank_request *r = request;
+
     return json_pack("{s:s, s:o, s:o, s:{s:I, s:I}}", "object", "list", "model",
                      ith_json_c_string(x->server->info->name), "results", results_of(r, texts),
                      "usage", "prompt_tokens", (json_int_t)texts->tokens, "total_tokens",
                      (json_int_t)texts->tokens);
 }
 
-static ith_status judge(ith_visit *x, json_t *body, ith_rerank_request *r, ith_texts *texts,
-                        const char **param, bool *gone, ith_error *err)
+static ith_status read_texts(ith_visit *x, json_t *body, void *request, ith_texts *texts,
+                             const char **param, ith_error *err)
 {
-    ITH_TRY(ith_rerank_request_read(r, body, ITH_TEXTS_MOST, param, err));
+    ITH_TRY(ith_rerank_request_read(request, body, ITH_TEXTS_MOST, param, err));
     *param = "documents";
-    ITH_TRY(prepare(x, r, texts, err));
-    *param = NULL;
-    return ith_texts_run(x, texts, gone, err);
+    return prepare(x, request, texts, err);
 }
 
 enum MHD_Result ith_visit_rerank(ith_visit *x)
 {
+    static const ith_texts_kind kind = {read_texts, reply};
     ith_rerank_request r;
-    ith_texts texts = {0};
-    ith_error err = {0};
-    const char *param = NULL;
-    json_t *body = NULL;
-    bool gone = false;
-    enum MHD_Result result;
-    ith_status status = ith_visit_parse(x, NULL, &body, &err);
 
-    if (status == ITH_OK)
-        status = judge(x, body, &r, &texts, &param, &gone, &err);
-    if (gone)
-        result = MHD_NO;
-    else if (status == ITH_OK)
-        result = ith_visit_json(x, MHD_HTTP_OK, reply(x, &r, &texts));
-    else
-        result = ith_visit_refuse(x, &err, texts.code, param);
-    ith_texts_close(&texts);
-    json_decref(body);
-    return result;
+    return ith_texts_answer(x, &kind, &r);
 }

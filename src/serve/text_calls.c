@@ -185,7 +185,8 @@ static ith_status run_round(ith_visit *x, ith_texts *t, size_t from, size_t n, b
     return status;
 }
 
-ith_status ith_texts_run(ith_visit *x, ith_texts *t, bool *gone, ith_error *err)
+/* Waits until all of them have what they are to get. *gone: the client has left. */
+static ith_status run(ith_visit *x, ith_texts *t, bool *gone, ith_error *err)
 {
     size_t waiting = (size_t)x->server->params.waiting, most = waiting < ROUND ? waiting : ROUND;
     ith_status status = ITH_OK;
@@ -196,4 +197,31 @@ ith_status ith_texts_run(ith_visit *x, ith_texts *t, bool *gone, ith_error *err)
     for (size_t from = 0; status == ITH_OK && from < t->n; from += most)
         status = run_round(x, t, from, t->n - from < most ? t->n - from : most, gone, err);
     return status;
+}
+
+enum MHD_Result ith_texts_answer(ith_visit *x, const ith_texts_kind *kind, void *request)
+{
+    ith_texts texts = {0};
+    ith_error err = {0};
+    const char *param = NULL;
+    json_t *body = NULL;
+    bool gone = false;
+    enum MHD_Result result;
+    ith_status status = ith_visit_parse(x, NULL, &body, &err);
+
+    if (status == ITH_OK)
+        status = kind->read(x, body, request, &texts, &param, &err);
+    if (status == ITH_OK) {
+        param = NULL;
+        status = run(x, &texts, &gone, &err);
+    }
+    if (gone)
+        result = MHD_NO;
+    else if (status == ITH_OK)
+        result = ith_visit_json(x, MHD_HTTP_OK, kind->reply(x, request, &texts));
+    else
+        result = ith_visit_refuse(x, &err, texts.code, param);
+    ith_texts_close(&texts);
+    json_decref(body);
+    return result;
 }

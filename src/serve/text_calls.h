@@ -33,7 +33,17 @@ void ith_texts_close(ith_texts *texts);
 /* Item i has its tokens: do they fit the model? */
 ith_status ith_texts_check(ith_texts *texts, size_t i, const ith_engine_info *info, ith_error *err);
 
-/* HTTP thread. Waits until all of them have what they are to get. *gone: the client has left. */
-ith_status ith_texts_run(ith_visit *visit, ith_texts *texts, bool *gone, ith_error *err);
+/* What such a request is: how its body becomes texts, and they an answer. */
+typedef struct ith_texts_kind {
+    /* Reads the body into *request, of the kind's own type, and opens and fills `texts`. *param:
+     * the field that an error is about, NULL: none. */
+    ith_status (*read)(ith_visit *visit, json_t *body, void *request, ith_texts *texts,
+                       const char **param, ith_error *err);
+    /* The response; all texts have what they were to get. NULL: no memory. */
+    json_t *(*reply)(const ith_visit *visit, const void *request, ith_texts *texts);
+} ith_texts_kind;
+
+/* HTTP thread. Answers the visit: waits until all texts have what they are to get. */
+enum MHD_Result ith_texts_answer(ith_visit *visit, const ith_texts_kind *kind, void *request);
 
 #endif

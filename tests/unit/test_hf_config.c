@@ -674,6 +674,8 @@ static void what_changes_the_arithmetic_is_refused(void **state)
         {"{" MAMBA("bamba") ", 'time_step_limit': [0.001, {'__float__': 'Infinity'}]}",
          ITH_E_UNSUPPORTED, "\"time_step_limit\": a bound"},
         {"{" LLAMA ", 'sliding_window': 4096}", ITH_E_UNSUPPORTED, "\"sliding_window\""},
+        {SMALL("olmo2") ", 'sliding_window': 16}", ITH_E_UNSUPPORTED,
+         "\"sliding_window\": a number"},
         {"{" LLAMA ", 'rope_parameters': {'rope_type': 'proportional'}}", ITH_E_UNSUPPORTED,
          "\"rope_type\": proportional"},
         {"{" GEMMA4 ", 'enable_moe_block': true}", ITH_E_FORMAT, "\"num_experts\" is missing"},
