@@ -10,6 +10,7 @@ const ith_command *const ith_command_table[] = {
     &ith_command_serve,
     &ith_command_pull,
     &ith_command_score,
+    &ith_command_embed,
     &ith_command_eval_perplexity,
     &ith_command_eval_needle,
     &ith_command_tokenize,

@@ -207,6 +207,9 @@ static bool goes_on(void *user, const ith_many_counts *counts)
     ith_server *server = user;
 
     atomic_store_explicit(&server->metrics.in_flight, counts->in_flight, memory_order_relaxed);
+    atomic_fetch_add_explicit(&server->metrics.begun_again,
+                              counts->begun_again - server->begun_again, memory_order_relaxed);
+    server->begun_again = counts->begun_again;
     if (!server->params.goes_on(server->params.user))
         stop(server);
     return true;
@@ -281,6 +284,7 @@ ith_status ith_server_run(ith_server *server, ith_engine *engine, ith_error *err
         ith_world_bcast(server->world, &on, sizeof on);
         if (!on)
             break;
+        server->begun_again = 0;
         status = (int32_t)ith_generate_many(engine, &many, &counts, err);
         if (status == ITH_E_MEMORY) { /* there may be some again for the next */
             if (root)

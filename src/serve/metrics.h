@@ -30,6 +30,7 @@ typedef struct ith_metrics {
     atomic_llong prompt_tokens, completion_tokens;
     atomic_llong taken;     /* prompts: from the queue, and not ended */
     atomic_llong in_flight; /* of these */
+    atomic_llong begun_again;
 } ith_metrics;
 
 /* What the server knows without counting, for the text. */

@@ -24,6 +24,7 @@ struct ith_server {
     ith_queue queue;
     char address[300];
     char warned[1200];       /* of the prompt cache, last; engine's thread */
+    int64_t begun_again;     /* of this run of ith_generate_many; engine's thread */
     int listener;            /* socket; -1: none */
     bool is_local;           /* loopback addresses only */
     struct MHD_Daemon *http; /* NULL: not begun */

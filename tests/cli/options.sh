@@ -14,7 +14,7 @@ for first in $("$ITHACA" -h | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
     *) commands+=("$first") ;;
     esac
 done
-same "commands" 23 "${#commands[@]}"
+same "commands" 24 "${#commands[@]}"
 
 : >"$work/short"
 : >"$work/full"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# serve_embeddings.sh - /v1/embeddings and /rerank: what Transformers computes, the same bits on any ranks and threads, alone and beside
+# serve_embeddings.sh - /v1/embeddings, /rerank and ithaca embed: what Transformers computes, the same bits on any ranks and threads, alone and beside
 # others; what the model's files forbid, and what cannot be asked for, is refused by name.
 . tests/tap.sh
 . tests/served.sh
@@ -93,6 +93,46 @@ for ranks in 1 3; do
     same "$ranks ranks: the same bits" "${digest[1]}" "${digest[ranks]}"
 done
 on=()
+
+# ---- ithaca embed: the bits of the server ----
+start
+client "$url" "$work" <<'PY'
+import sys
+from client import *
+from embedded import *
+url, work = sys.argv[1:]
+with open(work + "/served", "wb") as f:
+    for d in ask(url, "/v1/embeddings", {"input": texts, "encoding_format": "base64", "dimensions": 64})["data"]:
+        f.write(base64.b64decode(d["embedding"]))
+for i, t in enumerate(texts):
+    open(f"{work}/text{i}", "w").write(t)
+PY
+stop "for ithaca embed: asked to stop"
+files=(-f "$work/text0" -f "$work/text1" -f "$work/text2" -f "$work/text3")
+for ranks in 1 2 3; do
+    on=()
+    ((ranks == 1)) || on=(scripts/on_ranks.sh $ranks)
+    expect "embed, $ranks ranks" 0 "${on[@]}" "$ITHACA" embed "$model" "${files[@]}" --dimensions 64 --threads 1 -q -o "$work/matrix.npy"
+    same "embed, $ranks ranks: the bits of the server" "$(sha256sum <"$work/served")" "$(tail -c +129 "$work/matrix.npy" | sha256sum)"
+done
+on=()
+same "embed: the matrix says what it is" "{'descr': '<f4', 'fortran_order': False, 'shape': (4, 64), }" "$(head -c 128 "$work/matrix.npy" | tail -c +11 | sed 's/ *$//')"
+expect "embed: JSON" 0 "$ITHACA" embed "$model" "${files[@]}" --dimensions 64 --threads 1 -q --json
+cp "$out" "$work/vectors"
+packed='__import__("struct").pack("<256f", *[x for v in V for x in v]).hex()'
+same "embed: JSON has the same bits" "$(od -An -v -tx1 "$work/served" | tr -d ' \n')" "$(field "$work/vectors" "${packed/V/j[\"embeddings\"]}")"
+printf 'one\n\ntwo\r\nthree' >"$work/lines"
+expect "embed: lines" 0 "$ITHACA" embed "$model" --lines "$work/lines" -p three --threads 1 -q
+same "embed: a vector for each" "4 192" "$(awk '{n = NF} END {print NR, n}' "$out")"
+same "embed: what is the same text has the same vector" "$(sed -n 1p "$out")" "$(sed -n 4p "$out")"
+printf 'one\n\xff\n' >"$work/lines"
+for wrong in "no text|2|" "no UTF-8|1|--lines $work/lines" "too many numbers|1|-p a --dimensions 193" "no such file|1|-f $work/none" "a folder that is not there|1|-p a -o $work/none/m.npy"; do
+    IFS='|' read -r name status words <<<"$wrong"
+    # shellcheck disable=SC2086 # words
+    expect "embed: $name" "$status" "$ITHACA" embed "$model" --threads 1 -q $words
+done
+expect "embed: beyond the context" 1 "$ITHACA" embed "$model" -f "$model/tokenizer.json" --ctx 256 --threads 1 -q
+matches "embed: beyond the context: which text" "$err" "tokenizer.json"
 
 # ---- What the model's files say of it ----
 cp -r "$work/words" "$work/mean"
