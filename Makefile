@@ -77,6 +77,12 @@ TEST_BIN   := $(TEST_SRC:%.c=$(B)/%)
 FUZZ_MAIN  := tests/fuzz/fuzz_main.c
 FUZZ_SRC   := $(filter-out $(FUZZ_MAIN),$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BIN   := $(FUZZ_SRC:%.c=$(B)/%)
+# Weights for the tests are computed, or unpacked. make_weights writes a folder's last shard last.
+SHARDED    := tests/golden/qwen3-gqa4/weights
+WEIGHTS    := $(patsubst %/weights,%/model.safetensors,$(filter-out $(SHARDED),$(wildcard tests/golden/*/weights tests/models/*/weights))) \
+    $(SHARDED:%/weights=%/model-00004-of-00004.safetensors)
+NEEDLE     := tests/models/needle-qwen3/model.safetensors
+MAKE_WEIGHTS := $(B)/tests/golden/make_weights
 LIB        := $(B)/libithaca.a
 BIN        := $(B)/ithaca
 
@@ -95,7 +101,7 @@ Q          := $(if $(V),,@)
 
 .PHONY: all
 ## all: the program, build/release/ithaca, and the libraries beside it (V=1 shows the commands)
-all: $(BIN) $(SHARED)
+all: $(BIN) $(SHARED) $(NEEDLE)
 
 $(foreach isa,$(ISAS),$(eval $(B)/simd/$(isa)/%.o: CFLAGS += $(FLAGS_$(isa))))
 $(filter $(B)/simd/%,$(LIB_OBJ)): simd/levels.inc
@@ -239,28 +245,39 @@ $(FUZZ_BIN): $(B)/%: $(B)/%.o $(FUZZ_WITH) $(LIB)
 	@echo "  ld $@"
 	$(Q)$(MPICC) $(LDFLAGS) $(FUZZ_LINK) $(filter %.o,$^) $(LIB) -o $@ $(PKG_LIBS) $(FUZZ_LIBS)
 
+$(MAKE_WEIGHTS): $(B)/%: $(B)/%.o $(LIB)
+	@echo "  ld $@"
+	$(Q)$(MPICC) $(LDFLAGS) $< $(LIB) -o $@ $(PKG_LIBS)
+
+$(filter %/model.safetensors,$(WEIGHTS)): %/model.safetensors: %/weights | $(MAKE_WEIGHTS)
+	@echo "  gen $@"
+	$(Q)$(MAKE_WEIGHTS) $< $(@D)
+$(filter %-00004.safetensors,$(WEIGHTS)): %/model-00004-of-00004.safetensors: %/weights | $(MAKE_WEIGHTS)
+	@echo "  gen $@"
+	$(Q)$(MAKE_WEIGHTS) $< $(@D)
+
 # The GGUF files of tests/golden are computed: the repository has what cannot be.
 GOLDEN := $(patsubst tests/golden/heads/%,tests/golden/%.gguf,$(wildcard tests/golden/heads/*))
-$(GOLDEN): tests/golden/%.gguf: tests/golden/heads/% tests/golden/make_gguf.py
+$(GOLDEN): tests/golden/%.gguf: tests/golden/heads/% tests/golden/make_gguf.py $(WEIGHTS)
 	@echo "  gen $@"
-	$(Q)python3 tests/golden/make_gguf.py $*
+	$(Q)python3 -S tests/golden/make_gguf.py $*
 
 # Inputs of fuzz targets that are made of the golden architectures.
 SEEDS := build/seeds/.made
 $(SEEDS): tests/fuzz/seeds.py $(wildcard tests/golden/architectures/*.json)
 	@echo "  gen build/seeds"
-	$(Q)python3 tests/fuzz/seeds.py $(@D) && touch $@
+	$(Q)python3 -S tests/fuzz/seeds.py $(@D) && touch $@
 
 .PHONY: tests
 ## tests: builds the test programs
-tests: $(BIN) $(TEST_BIN) $(FUZZ_BIN) $(GOLDEN) $(SEEDS)
+tests: $(BIN) $(TEST_BIN) $(FUZZ_BIN) $(WEIGHTS) $(GOLDEN) $(SEEDS)
 
 .PHONY: fuzzers
 fuzzers: $(FUZZ_BIN) $(SEEDS)
 
 # Programs that start no ranks.
 .PHONY: units
-units: $(filter $(B)/tests/kernels/% $(B)/tests/unit/% $(B)/tests/api/%,$(TEST_BIN)) $(FUZZ_BIN) $(GOLDEN) $(SEEDS)
+units: $(filter $(B)/tests/kernels/% $(B)/tests/unit/% $(B)/tests/api/%,$(TEST_BIN)) $(FUZZ_BIN) $(WEIGHTS) $(GOLDEN) $(SEEDS)
 
 # Targets that start from a bare machine install the Debian packages first and build in a second make: the first one may
 # have no pkg-config to ask yet.
@@ -419,11 +436,11 @@ format:
 .PHONY: clean
 ## clean: removes build/
 clean:
-	rm -rf build $(GOLDEN)
+	rm -rf build $(GOLDEN) $(addsuffix /*.safetensors,$(sort $(dir $(WEIGHTS))))
 
 .PHONY: list
 ## list: this list
 list:
 	@sed -n 's/^## \([a-z-]*\): /\1|/p' Makefile | while IFS='|' read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done
 
--include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_BIN:=.d) $(FUZZ_BIN:=.d) $(EMULATED:.o=.d)
+-include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_BIN:=.d) $(FUZZ_BIN:=.d) $(MAKE_WEIGHTS:=.d) $(EMULATED:.o=.d)

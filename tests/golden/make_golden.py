@@ -2,6 +2,7 @@
 """Makes the tiny random checkpoints of this folder, and what Transformers computes for them in float32.
 
 usage: make_golden.py [--out DIR] [CASE ...]        all cases without arguments; README.md describes the files
+The repository has the safetensors files packed: make_weights.c, which knows fill() too.
 A case rope-... is a reference only: what a checkpoint that is there says with its RoPE scaled otherwise.
 Needs torch, transformers (5 or later), gguf and numpy. The same versions give the same files.
 """
