@@ -2,7 +2,7 @@
  *
  * A failed check names the rank and the line and ends all ranks, so that none waits. Rank 0 prints
  * one TAP line per case. A test file declares its rank counts in the comment on its first line:
- * RANKS: 1 2 3 4.
+ * RANKS: 1 2 4, long: 3.
  */
 #ifndef ITH_TESTS_CHECK_H
 #define ITH_TESTS_CHECK_H

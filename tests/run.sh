@@ -11,8 +11,9 @@
 # failed"; the exit status is 1 if any failed.
 #
 # With two cores or more, three tests run at a time (or ITHACA_TEST_JOBS), because most tests wait
-# for a process most of the time. Results are shown in order. Tests therefore share no folders and
-# measure no time. The tests of tests/parallel keep all cores busy with their ranks and run alone.
+# for a process most of the time, ranks for one another. The longest start first, so that none is
+# left at the end; results are shown in the order of the starts. Tests therefore share no folders and
+# measure no time.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
@@ -22,6 +23,14 @@ limit_s=${ITHACA_TEST_LIMIT:-3600} # for what hangs: beside busy loops ranks may
 jobs=${ITHACA_TEST_JOBS:-$(($(nproc) > 1 ? 3 : 1))}
 passed=0 failed=0 skipped=0
 running=0 shown=0 names=()
+declare -A commands=() # of the tests to be run, by name
+added=()
+# What takes longest, longest first. A name that is not here costs nothing but time.
+longest=(kernels/neon parallel/test_same_bits parallel/test_architectures
+    parallel/test_same_bits_experts parallel/test_experts_chosen parallel/test_needle
+    parallel/test_many parallel/test_distribution parallel/test_oom cli/compare cli/batch
+    golden/speculation golden/smollm2 cli/bench cli/plan cli/json cli/serve_clients cli/pull
+    cli/chat faults/ranks_differ)
 
 export ITHACA=${ITHACA:-$build/ithaca} BUILD=$build
 export CMOCKA_MESSAGE_OUTPUT=TAP
@@ -94,40 +103,50 @@ chosen() {
     return 1
 }
 
-# run NAME COMMAND...: starts a test beside those that run already
+# run NAME COMMAND: starts a test beside those that run already
 run() {
-    chosen "$1" || return 0
     until_running $((jobs - 1))
     names+=("$1")
-    one "$@" &
+    # shellcheck disable=SC2086 # words on purpose
+    one "$1" $2 &
     running=$((running + 1))
 }
 
-# run_alone NAME COMMAND...: runs a test by itself
-run_alone() {
+# add NAME COMMAND...: a test to be run
+add() {
     chosen "$1" || return 0
+    added+=("$1")
+    commands[$1]="${*:2}"
+}
+
+# run_added: runs them, the longest first and those that set up the machine by themselves
+run_added() {
+    local name
+    for name in "${longest[@]}" "${added[@]}"; do
+        [[ -n ${commands[$name]:-} && $name != numa/* && $name != slurm/* ]] || continue
+        run "$name" "${commands[$name]}"
+        unset "commands[$name]"
+    done
     until_running 0
-    run "$@"
-    until_running 0
+    for name in "${added[@]}"; do
+        [[ -n ${commands[$name]:-} ]] || continue
+        run "$name" "${commands[$name]}"
+        until_running 0
+    done
 }
 
 # The programs, or the scripts, of a folder, which may be empty.
 programs() {
     local source
     for source in tests/"$1"/test_*.c; do
-        [[ -e $source ]] && run "$1/$(basename "$source" .c)" "$build/${source%.c}"
+        [[ -e $source ]] && add "$1/$(basename "$source" .c)" "$build/${source%.c}"
     done
 }
 
 scripts() {
-    local script name
+    local script
     for script in tests/"$1"/*.sh; do
-        [[ -e $script ]] || continue
-        name=$1/$(basename "$script" .sh)
-        case $name in
-        numa/* | slurm/*) run_alone "$name" bash "$script" ;; # they set up the machine
-        *) run "$name" bash "$script" ;;
-        esac
+        [[ -e $script ]] && add "$1/$(basename "$script" .sh)" bash "$script"
     done
 }
 
@@ -136,9 +155,9 @@ parallel() {
     local source
     for source in tests/parallel/test_*.c; do
         [[ -e $source ]] && sed -n 1p "$source" | grep -q 'RANKS: *[0-9]' &&
-            run_alone "parallel/$(basename "$source" .c)" bash tests/parallel/run.sh "$build/${source%.c}"
+            add "parallel/$(basename "$source" .c)" bash tests/parallel/run.sh "$build/${source%.c}"
     done
-    run_alone parallel/abort bash tests/parallel/abort.sh "$build"
+    add parallel/abort bash tests/parallel/abort.sh "$build"
 }
 
 # shellcheck disable=SC2154 # it is
@@ -148,7 +167,7 @@ trap 'for pid in $(jobs -p); do pkill -TERM -P "$pid"; done; wait; exit 130' INT
 corpus() {
     local folder
     for folder in tests/fuzz/corpus/*/; do
-        run "fuzz/$(basename "$folder")" "$build/tests/fuzz/fuzz_$(basename "$folder")" $(ls -d "${folder%/}" "build/seeds/$(basename "$folder")" 2>/dev/null)
+        add "fuzz/$(basename "$folder")" "$build/tests/fuzz/fuzz_$(basename "$folder")" $(ls -d "${folder%/}" "build/seeds/$(basename "$folder")" 2>/dev/null)
     done
 }
 
@@ -165,7 +184,7 @@ scripts cli
 scripts faults
 scripts numa
 scripts slurm
-until_running 0
+run_added
 
 for name in "${names[@]:shown}"; do # none, unless the disk is full
     echo "not ok $name: its result is lost"

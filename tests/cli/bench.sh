@@ -172,8 +172,8 @@ same "csv: a line for each result, each with all columns" "13 {18}" \
     "$(python3 -c 'import csv, sys; rows = list(csv.reader(open(sys.argv[1]))); print(len(rows), {len(r) for r in rows})' "$out")"
 same "csv: the figures of the document" "$(results "[r['depth'] for r in j['results']]") $(results "round(j['results'][0]['tokens_per_second'], 3)")" \
     "$(python3 -c 'import csv, sys; rows = list(csv.DictReader(open(sys.argv[1]))); print([int(r["depth"]) for r in rows], round(float(rows[0]["tokens_per_second"]), 3))' "$out")"
-if python3 -c 'import jsonschema' 2>/dev/null; then
-    expect "document: it keeps to the schema" 0 python3 bench/schema/validate.py "$work/kept.json"
+if command python3 -c 'import jsonschema' 2>/dev/null; then
+    expect "document: it keeps to the schema" 0 command python3 bench/schema/validate.py "$work/kept.json"
     note <"$out"
 else
     echo "ok document: it keeps to the schema # SKIP no jsonschema for Python"

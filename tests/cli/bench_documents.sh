@@ -4,7 +4,7 @@
 source "$(dirname "$0")/../tap.sh"
 
 python=
-for candidate in /usr/bin/python3 python3; do # Debian's own first: an older jsonschema
+for candidate in /usr/bin/python3 "$(type -P python3)"; do # Debian's own first: an older jsonschema
     "$candidate" -c 'import jsonschema' 2>/dev/null && python=$candidate && break
 done
 if [[ -z $python ]]; then

@@ -48,8 +48,8 @@ matches "have no tokenizer" "$err" 'has no tokenizer'
 
 # ---- The report ----
 
-python3 -c 'import jsonschema' 2>/dev/null &&
-    expect "the document keeps to the schema" 0 python3 bench/schema/validate.py "$work/doc.json"
+command python3 -c 'import jsonschema' 2>/dev/null &&
+    expect "the document keeps to the schema" 0 command python3 bench/schema/validate.py "$work/doc.json"
 expect "a report" 0 "$ITHACA" compare "$work/doc.json" -o "$work/report"
 least=$(field "$work/doc.json" "min(r['perplexity']['value'] for r in j['results'] if 'perplexity' in r)")
 same "it has each perplexity, and how far it is above the least" "" "$(python3 - "$work" "$least" <<'PY'

@@ -9,7 +9,7 @@ xeon=cluster/machines/xeon-32.json
 same "machine files are found" yes "$( ((${#machines[@]} >= 3)) && echo yes)"
 
 python=
-for candidate in python3 /usr/bin/python3; do
+for candidate in "$(type -P python3)" /usr/bin/python3; do
     "$candidate" -c 'import jsonschema' 2>/dev/null && python=$candidate && break
 done
 # schema FILE: does the schema accept it?

@@ -5,7 +5,7 @@ source "$(dirname "$0")/../tap.sh"
 
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 python=
-for candidate in python3 /usr/bin/python3; do
+for candidate in "$(type -P python3)" /usr/bin/python3; do
     "$candidate" -c 'import jsonschema' 2>/dev/null && python=$candidate && break
 done
 check='import json, sys, jsonschema

@@ -403,8 +403,8 @@ fi
 
 # ---- huggingface_hub ----
 
-if python3 -c 'import huggingface_hub' 2>/dev/null; then
-    python() { HF_HUB_DISABLE_XET=1 HF_HUB_DISABLE_TELEMETRY=1 python3 "$@"; }
+if command python3 -c 'import huggingface_hub' 2>/dev/null; then
+    python() { HF_HUB_DISABLE_XET=1 HF_HUB_DISABLE_TELEMETRY=1 command python3 "$@"; }
     expect "for huggingface_hub" 0 pull org/tiny
     same "huggingface_hub finds it" "$(cat "$out")" "$(HF_HUB_OFFLINE=1 python -c 'from huggingface_hub import snapshot_download as s; print(s("org/tiny"))' 2>"$err")"
     forget

@@ -77,8 +77,8 @@ matches "llama.cpp: the median of both rounds' rates" "$work/kept-report/report.
     '^\| llama\.cpp, q4\\_k weights, 1 rank of 1 thread, .* \| 32 \| 0.0015 \| 24,000 \|'
 matches "ik_llama.cpp: a token of two" "$work/kept-report/report.md" \
     '^\| ik\\_llama\.cpp, .* \| 0 \| 8 \|'
-python3 -c 'import jsonschema' 2>/dev/null &&
-    expect "it keeps to the schema" 0 python3 bench/schema/validate.py "$work/kept.json"
+command python3 -c 'import jsonschema' 2>/dev/null &&
+    expect "it keeps to the schema" 0 command python3 bench/schema/validate.py "$work/kept.json"
 expect "a folder of something else" 1 python3 bench/peers/collect.py "$work"
 matches "says so" "$err" 'is it what compare.sh kept'
 sed -i 's/Q4_K - Medium/Medium/' "$work/kept/llama.f16.1.jsonl"

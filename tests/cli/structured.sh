@@ -67,7 +67,7 @@ expect "--ignore-eos" 2 "${run[@]}" --grammar "$work/keys.gbnf" --ignore-eos
 
 # ---- Many schemas, many at a time ----
 python=''
-for candidate in python3 /usr/bin/python3; do
+for candidate in "$(type -P python3)" /usr/bin/python3; do
     "$candidate" -c 'import jsonschema' 2>/dev/null && python=$candidate && break
 done
 if [[ -z $python ]]; then

@@ -3,7 +3,7 @@
 # in the report. PEERS_PYTHON names a Python that has PyTorch and Transformers.
 source "$(dirname "$0")/../tap.sh"
 
-python=${PEERS_PYTHON:-python3}
+python=${PEERS_PYTHON:-$(type -P python3)}
 peer() { "$python" bench/peers/transformers_cpu.py "$@"; }
 
 # What is wrong is said before PyTorch is loaded.
@@ -32,8 +32,8 @@ expect "two types, two contexts" 0 peer "$work/tiny.json" -o "$work/t.json" --co
 same "each has a prompt and an answer" "[('decode', 16, 3), ('decode', 48, 3), ('prefill', 0, 16), ('prefill', 0, 48)] 8" \
     "$(field "$work/t.json" "f\"{sorted({(r['phase'], r['depth'], r['tokens']) for r in j['results']})} {len(j['results'])}\"")"
 same "of two repetitions, without the first" "{2}" "$(field "$work/t.json" "{len(r['seconds']['values']) for r in j['results']}")"
-python3 -c 'import jsonschema' 2>/dev/null &&
-    expect "it keeps to the schema" 0 python3 bench/schema/validate.py "$work/t.json"
+command python3 -c 'import jsonschema' 2>/dev/null &&
+    expect "it keeps to the schema" 0 command python3 bench/schema/validate.py "$work/t.json"
 expect "Ithaca, the same shape" 0 "$ITHACA" bench model --shape "$work/tiny.json" -t 1 --depths 0 --prompt 16 --decode 2 \
     --repetitions 1 --quiet -o "$work/here.json"
 expect "a report" 0 "$ITHACA" compare "$work/here.json" "$work/t.json" -o "$work/report"

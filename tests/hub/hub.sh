@@ -21,7 +21,7 @@ trap 'stop_hub; rm -rf "$work"' EXIT
 start_hub() {
     stop_hub
     rm -f "$hub/state/port"
-    python3 "$(dirname "${BASH_SOURCE[0]}")/server.py" "$hub/root" "$hub/state" "$@" 2>"$hub/state/errors" &
+    env python3 -S "$(dirname "${BASH_SOURCE[0]}")/server.py" "$hub/root" "$hub/state" "$@" 2>"$hub/state/errors" &
     server=$!
     holding "$hub/state/port" "$server"
     endpoint=http${1:+s}://127.0.0.1:$(cat "$hub/state/port")

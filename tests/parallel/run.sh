@@ -1,6 +1,7 @@
 #!/bin/bash
-# run.sh - runs a parallel test program once for each rank count in the first line of its source:
-# /* RANKS: 1 2 4 */
+# run.sh - runs a parallel test program once for each rank count in the first line of its source,
+# for those behind "long:" only if $ITHACA_LONG is set:
+# /* RANKS: 1 2 4, long: 3 8 */
 #
 #   tests/parallel/run.sh build/release/tests/parallel/test_comm [SECONDS per run]
 #
@@ -15,6 +16,7 @@ program=$1
 seconds=${2:-1200}
 name=$(basename "$program")
 counts=$(sed -n '1s/.*RANKS:\([ 0-9]*\).*/\1/p' "$here/$name.c")
+[ -z "${ITHACA_LONG:-}" ] || counts+=" $(sed -n '1s/.*long:\([ 0-9]*\).*/\1/p' "$here/$name.c")"
 failed=0
 
 for ranks in $counts; do

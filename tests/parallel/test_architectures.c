@@ -1,4 +1,4 @@
-/* RANKS: 1 2 3 4
+/* RANKS: 1 3 4, long: 2
  *
  * test_architectures.c - every architecture of tests/golden/architectures against Hugging Face
  * Transformers, with weights from a generator (tests/golden/weights.h).

@@ -1,4 +1,4 @@
-/* RANKS: 1 2 3 4
+/* RANKS: 1 3, long: 2 4
  *
  * test_experts_chosen.c - streamed experts are read only when they are chosen.
  *

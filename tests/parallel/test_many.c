@@ -1,4 +1,4 @@
-/* RANKS: 1 2 3
+/* RANKS: 1 3, long: 2
  *
  * test_many.c - prompts in flight that begin alike compute what they have in common once, and each
  * has the logits that it has alone: whoever ends first, with every kind of state, with a prompt

@@ -1,4 +1,4 @@
-/* RANKS: 1 2 4
+/* RANKS: 1 4, long: 2
  *
  * test_needle.c - the needle model (tests/models/needle-qwen3) finds a passkey in a long text,
  * wherever it lies.
