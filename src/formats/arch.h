@@ -33,6 +33,13 @@ typedef enum ith_role {
     ITH_ROLE_OUT_NORM_BIAS,
     ITH_ROLE_OUTPUT,
     ITH_ROLE_OUTPUT_BIAS,
+    ITH_ROLE_INPUTS_EMBED,  /* hp->layer_inputs: of each token those of all layers; */
+    ITH_ROLE_INPUTS_PROJ,   /* what its embedding adds to them, [layers * size, hidden], */
+    ITH_ROLE_INPUTS_NORM,   /* behind this norm of each layer's */
+    ITH_ROLE_STREAM_BEGIN,  /* hp->altup: a stream of the embedding, its number in the name; */
+    ITH_ROLE_STREAM_END,    /* what it adds in the end; */
+    ITH_ROLE_STREAMS_BEGIN, /* those of all streams in one tensor */
+    ITH_ROLE_STREAMS_END,
     ITH_ROLE_ATTN_NORM, /* from here on: one per layer, %d in the name */
     ITH_ROLE_ATTN_NORM_BIAS,
     ITH_ROLE_Q,
@@ -72,7 +79,18 @@ typedef enum ith_role {
     ITH_ROLE_GATE_BIAS,
     ITH_ROLE_UP_BIAS,
     ITH_ROLE_DOWN_BIAS,
-    ITH_ROLE_REC_Q, /* from here on: of a recurrent block */
+    ITH_ROLE_STREAM_NORM, /* of what the router of streams reads; */
+    ITH_ROLE_STREAM_ROUTER,
+    ITH_ROLE_STREAM_PREDICT, /* [to and from][streams] the mixture before a layer; */
+    ITH_ROLE_STREAM_CORRECT, /* [to][streams] the shares after it */
+    ITH_ROLE_STREAM_SCALE,   /* [hidden] */
+    ITH_ROLE_LAUREL_LEFT,
+    ITH_ROLE_LAUREL_RIGHT,
+    ITH_ROLE_LAUREL_NORM,
+    ITH_ROLE_INPUT_GATE, /* of a layer's inputs; */
+    ITH_ROLE_INPUT_DOWN,
+    ITH_ROLE_INPUT_POST_NORM, /* of what comes of them */
+    ITH_ROLE_REC_Q,           /* from here on: of a recurrent block */
     ITH_ROLE_REC_K,
     ITH_ROLE_REC_V,
     ITH_ROLE_REC_Z,     /* the gate of its output */
@@ -150,7 +168,7 @@ typedef struct ith_text_defaults {
 } ith_text_defaults;
 
 /* What a layer is made of: sub-layers, each x += residual_scale * post(block(norm(x))). */
-enum { ITH_MAX_SUBLAYERS = 4 };
+enum { ITH_MAX_SUBLAYERS = 6 };
 
 typedef struct ith_sublayer_form {
     ith_role norm;     /* the tensor of the norm before the block; ITH_ROLE_NONE: it reads x */
@@ -163,6 +181,8 @@ typedef struct ith_sublayer_form {
      * that one's `both` and added. */
     bool held;
     ith_role both;
+    bool aside;  /* it is added to the streams beside x, not to x */
+    float scale; /* x is multiplied by it in the end; 0: it is not */
 } ith_sublayer_form;
 
 typedef struct ith_layer_form {

@@ -2,7 +2,11 @@
  * times sqrt(hidden), GELU. */
 #include "formats/arch_gemma.h"
 
+#include "formats/gguf_meta.h"
+#include "formats/tensor_table.h"
+
 #include <math.h>
+#include <string.h>
 
 static const ith_hf_class classes[] = {{"gemma", "GemmaForCausalLM"}, {NULL, NULL}};
 
@@ -25,6 +29,55 @@ ith_status ith_gemma_read_config(const json_t *config, const char *where, ith_hp
     ITH_TRY(ith_json_real(config, where, "query_pre_attn_scalar", &scalar, err));
     scale(hp, scalar);
     return ITH_OK;
+}
+
+ith_status ith_gemma_read_cap(const json_t *config, const char *where, const char *key, double *cap,
+                              ith_error *err)
+{
+    if (json_is_null(json_object_get(config, key)))
+        *cap = 0;
+    return ith_json_real(config, where, key, cap, err);
+}
+
+ith_status ith_gemma_read_widths(const struct ith_gguf_meta *meta, ith_hparams *hp, ith_error *err)
+{
+    static const char key[] = "feed_forward_length";
+    const ith_gguf_pair *pair = ith_gguf_find(meta, hp->architecture, key);
+    uint32_t first = 0, last = 0;
+
+    if (pair == NULL || pair->type != ITH_GGUF_ARRAY)
+        return ith_gguf_need_int(meta, hp->architecture, key, &hp->ffn, err);
+    if ((pair->item_type != ITH_GGUF_I32 && pair->item_type != ITH_GGUF_U32) ||
+        !ith_hparams_lists_layers(hp, pair->count))
+        return ith_fail(err, ITH_E_FORMAT, "%s: %s.%s should be a number or one of each layer",
+                        meta->path, hp->architecture, key);
+    memcpy(&first, pair->value, sizeof first);
+    memcpy(&last, pair->value + 4 * (hp->n_layers - 1), sizeof last);
+    hp->ffn = first;
+    hp->wide_sharers = hp->shared_kv > 0 && last != first;
+    for (int64_t i = 0; i < hp->n_layers; i++) {
+        uint32_t rows;
+        memcpy(&rows, pair->value + 4 * i, sizeof rows);
+        if (rows != ith_hparams_ffn(hp, i))
+            return ith_fail(err, ITH_E_UNSUPPORTED,
+                            "%s: %s.%s: more than one width in layers of a kind is not supported",
+                            meta->path, hp->architecture, key);
+    }
+    return ITH_OK;
+}
+
+ith_status ith_gemma_read_inputs(const struct ith_gguf_meta *meta,
+                                 const struct ith_tensor_table *tensors, ith_hparams *hp,
+                                 ith_error *err)
+{
+    const ith_arch *arch = ith_arch_find(hp->architecture);
+    const char *name = ith_arch_pattern(arch, true, ITH_ROLE_INPUTS_EMBED);
+    const ith_tensor *t = ith_tensor_table_find(tensors, name);
+
+    hp->layer_inputs.n_vocab = t != NULL ? t->dims[0] : 0;
+    if (hp->layer_inputs.size == 0 || t != NULL)
+        return ITH_OK;
+    return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s is missing", meta->path, name);
 }
 
 void ith_gemma_scale_gguf(ith_hparams *hp, int64_t layers_of_27b)

@@ -16,4 +16,16 @@ ith_status ith_gemma_read_config(const json_t *config, const char *where, ith_hp
  * model, which has so many layers, hidden / heads. */
 void ith_gemma_scale_gguf(ith_hparams *hp, int64_t layers_of_27b);
 
+/* A soft cap; null: none. */
+ith_status ith_gemma_read_cap(const json_t *config, const char *where, const char *key, double *cap,
+                              ith_error *err);
+
+/* "feed_forward_length" of a GGUF file, one number or one of each layer: the same in all, or twice
+ * as many rows in those that read keys and values of others. Then the tokens with inputs of their
+ * own for each layer. */
+ith_status ith_gemma_read_widths(const struct ith_gguf_meta *meta, ith_hparams *hp, ith_error *err);
+ith_status ith_gemma_read_inputs(const struct ith_gguf_meta *meta,
+                                 const struct ith_tensor_table *tensors, ith_hparams *hp,
+                                 ith_error *err);
+
 #endif

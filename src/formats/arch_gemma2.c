@@ -22,20 +22,11 @@ static void traits(ith_hparams *hp)
 static const char *const config_keys[] = {"hidden_act", "attn_logit_softcapping",
                                           "final_logit_softcapping", "query_pre_attn_scalar", NULL};
 
-/* null: no cap. */
-static ith_status read_cap(const json_t *config, const char *where, const char *key, double *cap,
-                           ith_error *err)
-{
-    if (json_is_null(json_object_get(config, key)))
-        *cap = 0;
-    return ith_json_real(config, where, key, cap, err);
-}
-
 static ith_status read_config(const json_t *config, const char *where, ith_hparams *hp,
                               ith_error *err)
 {
-    ITH_TRY(read_cap(config, where, "attn_logit_softcapping", &hp->attn_softcap, err));
-    ITH_TRY(read_cap(config, where, "final_logit_softcapping", &hp->logit_softcap, err));
+    ITH_TRY(ith_gemma_read_cap(config, where, "attn_logit_softcapping", &hp->attn_softcap, err));
+    ITH_TRY(ith_gemma_read_cap(config, where, "final_logit_softcapping", &hp->logit_softcap, err));
     return ith_gemma_read_config(config, where, hp, err);
 }
 

@@ -1,7 +1,8 @@
 /* arch_gemma4.c - Gemma 4: Gemma 3's blocks with norms whose weights are as they are, heads of
  * another size in layers without a window, whose values may be their keys' projections, a norm of
  * values, rotation of the fastest pairs only, and a scale of each layer. Some models have experts
- * besides the MLP. */
+ * besides the MLP. In others each layer has inputs of its own besides, and the last layers read
+ * keys and values of earlier ones. */
 #include "formats/arch_experts.h"
 #include "formats/arch_gemma.h"
 #include "formats/gguf_meta.h"
@@ -49,20 +50,29 @@ static ith_layer_form form_of(const ith_hparams *hp, int64_t i)
 {
     ith_layer_form form = ith_layer_of_sandwich(hp, i);
 
-    if (!ith_hparams_has_experts(hp, i))
-        return form;
-    form.sub[1].post = ITH_ROLE_MLP_POST_NORM;
-    form.sub[1].held = true;
-    form.sub[form.n++] = (ith_sublayer_form){.norm = ITH_ROLE_ROUTER_NORM,
-                                             .block = "experts",
-                                             .post = ITH_ROLE_EXPERTS_POST_NORM,
-                                             .both = ITH_ROLE_FFN_POST_NORM};
+    if (ith_hparams_has_experts(hp, i)) {
+        form.sub[1].post = ITH_ROLE_MLP_POST_NORM;
+        form.sub[1].held = true;
+        form.sub[form.n++] = (ith_sublayer_form){.norm = ITH_ROLE_ROUTER_NORM,
+                                                 .block = "experts",
+                                                 .post = ITH_ROLE_EXPERTS_POST_NORM,
+                                                 .both = ITH_ROLE_FFN_POST_NORM};
+    }
+    if (hp->layer_inputs.size > 0)
+        form.sub[form.n++] =
+            (ith_sublayer_form){.block = "layer_inputs", .post = ITH_ROLE_INPUT_POST_NORM};
     return form;
 }
 
 static const ith_arch_key keys[] = {
     {"global_head_dim", NULL, ITH_KEY_INT, offsetof(ith_hparams, full.head_dim)},
     {"num_global_key_value_heads", NULL, ITH_KEY_INT, offsetof(ith_hparams, full.kv_heads)},
+    {"hidden_size_per_layer_input", "embedding_length_per_layer_input", ITH_KEY_INT,
+     offsetof(ith_hparams, layer_inputs.size)},
+    {"vocab_size_per_layer_input", NULL, ITH_KEY_INT, offsetof(ith_hparams, layer_inputs.n_vocab)},
+    {"num_kv_shared_layers", "attention.shared_kv_layers", ITH_KEY_INT,
+     offsetof(ith_hparams, shared_kv)},
+    {"use_double_wide_mlp", NULL, ITH_KEY_BOOL, offsetof(ith_hparams, wide_sharers)},
     {NULL, "rope.freq_base_swa", ITH_KEY_REAL, offsetof(ith_hparams, window_theta)},
     {"final_logit_softcapping", "final_logit_softcapping", ITH_KEY_REAL,
      offsetof(ith_hparams, logit_softcap)},
@@ -77,13 +87,8 @@ static void traits(ith_hparams *hp)
     hp->value_norm = true;
     hp->layer_scale = true;
     hp->full.head_dim = 512;
+    hp->layer_inputs.n_vocab = 262144;
 }
-
-/* Keys of one format whose numbers must be 0: what follows from others is not computed. */
-static const char *const config_zeros[] = {"hidden_size_per_layer_input", "num_kv_shared_layers",
-                                           NULL};
-static const char *const gguf_zeros[] = {"embedding_length_per_layer_input",
-                                         "attention.shared_kv_layers", NULL};
 
 static ith_status refuse(const char *where, const char *key, const char *what, ith_error *err)
 {
@@ -96,9 +101,6 @@ static const char *const config_keys[] = {"hidden_act",
                                           "query_pre_attn_scalar",
                                           "attention_k_eq_v",
                                           "enable_moe_block",
-                                          "hidden_size_per_layer_input",
-                                          "num_kv_shared_layers",
-                                          "use_double_wide_mlp",
                                           "num_experts",
                                           "partial_rotary_factor",
                                           "use_bidirectional_attention",
@@ -204,15 +206,13 @@ static ith_status read_turning_share(const json_t *config, const char *where, it
     return ITH_OK;
 }
 
-static ith_status check_zeros(const json_t *config, const char *where, ith_error *err)
+/* What counts only beside other settings. */
+static void settle(ith_hparams *hp)
 {
-    for (const char *const *key = config_zeros; *key != NULL; key++) {
-        int64_t value = 0;
-        ITH_TRY(ith_json_int(config, where, *key, 0, ITH_SIZE_LIMIT, &value, err));
-        if (value != 0)
-            return refuse(where, *key, "a number other than 0", err);
-    }
-    return ITH_OK;
+    if (hp->layer_inputs.size == 0)
+        hp->layer_inputs.n_vocab = 0;
+    if (hp->shared_kv == 0)
+        hp->wide_sharers = false;
 }
 
 static const ith_router_params router = {.normalized = true, .factor = 1, .apart = true};
@@ -238,7 +238,9 @@ static ith_status read_config(const json_t *config, const char *where, ith_hpara
 {
     const json_t *both = json_object_get(config, "use_bidirectional_attention");
 
-    ITH_TRY(check_zeros(config, where, err));
+    if (json_object_get(config, "hidden_size_per_layer_input") == NULL)
+        hp->layer_inputs.size = 256; /* as the class has it */
+    settle(hp);
     ITH_TRY(read_experts(config, where, hp, err));
     /* "vision": of images, which are not read. */
     if (both != NULL && !json_is_null(both) && !json_is_false(both) &&
@@ -256,17 +258,10 @@ static ith_status read_config(const json_t *config, const char *where, ith_hpara
 
 /* ---- GGUF ---- */
 
-static const char *const gguf_keys[] = {"attention.head_count_kv",
-                                        "attention.value_length",
-                                        "attention.key_length_swa",
-                                        "attention.value_length_swa",
-                                        "attention.shared_kv_layers",
-                                        "embedding_length_per_layer_input",
-                                        "rope.dimension_count",
-                                        "rope.dimension_count_swa",
-                                        "feed_forward_length",
-                                        ITH_EXPERTS_GGUF_KEYS,
-                                        NULL};
+static const char *const gguf_keys[] = {
+    "attention.head_count_kv",    "attention.value_length", "attention.key_length_swa",
+    "attention.value_length_swa", "rope.dimension_count",   "rope.dimension_count_swa",
+    "feed_forward_length",        ITH_EXPERTS_GGUF_KEYS,    NULL};
 
 /* Sizes that must be that of heads: values as wide as keys, rotation of the whole head. */
 static ith_status check_sizes(const struct ith_gguf_meta *meta, const char *const *names,
@@ -370,13 +365,8 @@ static ith_status read_gguf(const struct ith_gguf_meta *meta,
 {
     int64_t experts = 0;
 
-    for (const char *const *key = gguf_zeros; *key != NULL; key++) {
-        int64_t value = 0;
-        ITH_TRY(ith_gguf_int(meta, "gemma4", *key, 0, ITH_SIZE_LIMIT, &value, err));
-        if (value != 0)
-            return refuse(meta->path, *key, "a number other than 0", err);
-    }
-    ITH_TRY(ith_gguf_need_int(meta, "gemma4", "feed_forward_length", &hp->ffn, err));
+    ITH_TRY(ith_gemma_read_widths(meta, hp, err));
+    ITH_TRY(ith_gemma_read_inputs(meta, tensors, hp, err));
     ITH_TRY(ith_gguf_int(meta, "gemma4", "expert_count", 0, ITH_SIZE_LIMIT, &experts, err));
     if (experts > 0) {
         hp->experts = (ith_experts_params){.step = 1, .router = router};
@@ -385,7 +375,7 @@ static ith_status read_gguf(const struct ith_gguf_meta *meta,
     ITH_TRY(read_head_sizes(meta, hp, err));
     ITH_TRY(read_kv_heads(meta, hp, err));
     ITH_TRY(read_turning(meta, tensors, hp, err));
-    for (int64_t i = 0; i < hp->n_layers; i++) /* a layer without a window tells */
+    for (int64_t i = 0; i < hp->n_layers - hp->shared_kv; i++) /* a layer without a window tells */
         if (!(ith_hparams_traits(hp, i) & ITH_LAYER_WINDOW))
             hp->full.keys_are_values = !has_values(tensors, i);
     ith_gemma_scale_embeddings(hp);

@@ -75,6 +75,22 @@ int64_t ith_hparams_head_dim(const ith_hparams *hp, int64_t layer)
     return is_full(hp, layer) ? ith_hparams_rope_dim(hp) : hp->head_dim;
 }
 
+int64_t ith_hparams_kv_from(const ith_hparams *hp, int64_t layer)
+{
+    int64_t from = hp->n_layers - hp->shared_kv - 1;
+
+    if (layer <= from)
+        return layer;
+    while (from >= 0 && is_full(hp, from) != is_full(hp, layer))
+        from--;
+    return from;
+}
+
+int64_t ith_hparams_ffn(const ith_hparams *hp, int64_t layer)
+{
+    return hp->wide_sharers && layer >= hp->n_layers - hp->shared_kv ? 2 * hp->ffn : hp->ffn;
+}
+
 int64_t ith_hparams_rope_dim(const ith_hparams *hp)
 {
     return hp->full.head_dim > 0 ? hp->full.head_dim : hp->head_dim;
@@ -168,10 +184,14 @@ static ith_status check_products(const ith_hparams *hp, const char *where, ith_e
                              3 * (double)(hp->delta.value_heads * hp->delta.value_dim)),
            mamba = hidden * (3 * (double)(hp->mamba.heads * hp->mamba.head_dim) +
                              2 * (double)(hp->mamba.groups * hp->mamba.state)),
+           inputs =
+               (double)hp->layer_inputs.size * (3 * hidden + (double)hp->layer_inputs.n_vocab) +
+               2 * hidden * (double)hp->laurel_rank,
+           mlp = 3 * hidden * (double)hp->ffn * (hp->wide_sharers ? 2 : 1),
            experts =
                3 * hidden *
                ((double)hp->experts.ffn * (double)hp->experts.n + (double)hp->experts.shared_ffn),
-           layer = attention + delta + mamba + 3 * hidden * (double)hp->ffn + experts,
+           layer = attention + delta + mamba + mlp + inputs + experts,
            all = (double)hp->n_layers * layer + 2 * hidden * (double)hp->n_vocab;
 
     ITH_TRY(check_limits(limits, sizeof limits / sizeof *limits, where, err));
@@ -434,6 +454,63 @@ static ith_status check_choices(const ith_hparams *hp, const char *where, ith_er
                             where);
 }
 
+/* Layers that read others' keys and values, and vectors of tokens for each layer. */
+static ith_status check_layers(const ith_hparams *hp, const char *where, ith_error *err)
+{
+    const limit limits[] = {
+        {"size of a layer's inputs", hp->layer_inputs.size, 1 << 16},
+        {"vocabulary of layers' inputs", hp->layer_inputs.n_vocab, 1 << 24},
+        {"size of all layers' inputs together", hp->n_layers * hp->layer_inputs.size, 1 << 24},
+    };
+    const limit altup[] = {{"number of streams", hp->altup.streams, ITH_MAX_STREAMS}},
+                laurel[] = {{"rank of the product beside attention", hp->laurel_rank, 1 << 16}};
+    bool others = hp->latent.kv_rank > 0;
+
+    if (hp->altup.streams != 0)
+        ITH_TRY(check_limits(altup, 1, where, err));
+    if (hp->laurel_rank != 0)
+        ITH_TRY(check_limits(laurel, 1, where, err));
+    if (hp->n_cuts != 0 && (hp->act == ITH_ACT_SILU || hp->mlp_bias || hp->ungated))
+        return ith_fail(err, ITH_E_UNSUPPORTED,
+                        "%s: cuts of gates with biases, without a gate, or with the activation "
+                        "silu are not supported",
+                        where);
+    if (hp->n_cuts != 0 && hp->n_cuts != hp->n_layers)
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: cuts of gates are there for %d layers, expected %lld", where,
+                        hp->n_cuts, (long long)hp->n_layers);
+    for (int i = 0; i < hp->n_cuts; i++)
+        if (hp->cuts[i] != ITH_NO_CUT && !(fabs(hp->cuts[i]) <= 100))
+            return ith_fail(err, ITH_E_FORMAT,
+                            "%s: the cut of gates in layer %d is %g standard deviations, expected "
+                            "-100 to 100",
+                            where, i, hp->cuts[i]);
+    if (hp->layer_inputs.size != 0)
+        ITH_TRY(check_limits(limits, sizeof limits / sizeof *limits, where, err));
+    if (hp->shared_kv < 0 || hp->shared_kv >= hp->n_layers)
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: the last %lld of %lld layers read keys and values of others, expected "
+                        "0 to %lld",
+                        where, (long long)hp->shared_kv, (long long)hp->n_layers,
+                        (long long)hp->n_layers - 1);
+    if (hp->shared_kv == 0)
+        return ITH_OK;
+    for (int i = 0; i < hp->n_traits; i++)
+        others |= (hp->traits[i] & (ITH_LAYER_RECURRENT | ITH_LAYER_MLP)) != 0;
+    if (others)
+        return ith_fail(err, ITH_E_UNSUPPORTED,
+                        "%s: layers that read keys and values of others, beside latents or layers "
+                        "without attention, are not supported",
+                        where);
+    for (int64_t i = hp->n_layers - hp->shared_kv; i < hp->n_layers; i++)
+        if (ith_hparams_kv_from(hp, i) < 0)
+            return ith_fail(err, ITH_E_FORMAT,
+                            "%s: layer %lld reads the keys and values of a layer before the last "
+                            "%lld that is like it, but there is none",
+                            where, (long long)i, (long long)hp->shared_kv);
+    return ITH_OK;
+}
+
 /* What only some families have. */
 static ith_status check_extras(const ith_hparams *hp, const char *where, ith_error *err)
 {
@@ -535,6 +612,7 @@ ith_status ith_hparams_check(const ith_hparams *hp, const char *where, ith_error
     ITH_TRY(check_reals(&epsilon, 1, where, err));
     ITH_TRY(check_extras(hp, where, err));
     ITH_TRY(check_latent(hp, where, err));
+    ITH_TRY(check_layers(hp, where, err));
     return check_rope(&hp->rope, where, err);
 }
 

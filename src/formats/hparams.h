@@ -57,7 +57,8 @@ enum {
     ITH_MAX_EXPERTS_USED = 64,
     ITH_MAX_EXPERT_GROUPS = 64,
     ITH_MAX_LISTED_LAYERS = 1024,
-    ITH_MAX_TAPS = 16
+    ITH_MAX_TAPS = 16,
+    ITH_MAX_STREAMS = 7
 };
 
 typedef enum ith_activation {
@@ -174,6 +175,23 @@ typedef struct ith_full_params {
     bool keys_are_values;       /* a value is its key's projection, before key norm and positions */
 } ith_full_params;
 
+/* Vectors of a token for each layer, beside its embedding (Gemma 3n). */
+typedef struct ith_layer_inputs {
+    int64_t size;    /* of a layer's; 0: the model has none */
+    int64_t n_vocab; /* tokens with vectors of their own; others have those of token 0 */
+} ith_layer_inputs;
+
+/* Alternating updates (arXiv 2301.13310): streams beside the residual one, which only that is
+ * computed with. Before a layer each takes a mixture of all, after it a share of what the layer has
+ * changed. */
+typedef struct ith_altup_params {
+    int64_t streams; /* beside the residual one; 0: the model has none */
+    bool scaled;     /* the gate of a layer's inputs reads the residual stream times a vector */
+} ith_altup_params;
+
+/* No cut: gates are as they are (ith_hparams.cuts). */
+#define ITH_NO_CUT (-1e6)
+
 /* How the files say that one vector is made of a model's outputs. */
 typedef enum ith_pooling {
     ITH_POOLING_UNSAID,
@@ -218,7 +236,18 @@ typedef struct ith_hparams {
     /* ---- What only some families have. In brackets: the value that says nothing ---- */
 
     ith_full_params full; /* [zeros] */
-    bool value_norm;      /* [false] value heads are divided by their root mean square */
+    /* [0] The last so many layers have no keys and values: each reads those of the last layer
+     * before them that has a window as it does, or none. */
+    int64_t shared_kv;
+    bool wide_sharers;             /* [false] their MLPs have twice hp->ffn rows */
+    ith_layer_inputs layer_inputs; /* [zeros] */
+    ith_altup_params altup;        /* [zeros] */
+    int64_t laurel_rank; /* [0] of the product beside attention (Gemma 3n's LAuReL); 0: none */
+    /* [0] Of each layer, or none: of the MLP's gates g only max(0, g - (mean + cut * standard
+     * deviation of all)) counts. */
+    int n_cuts;
+    double cuts[ITH_MAX_LISTED_LAYERS];
+    bool value_norm;  /* [false] value heads are divided by their root mean square */
     bool layer_scale; /* [false] each layer multiplies what it hands on by a number of its own */
     ith_latent_params latent; /* [kv_rank 0] */
     ith_activation act;       /* [SiLU] of the MLP's gate, or of `up` where it has none: not SiLU */
@@ -265,6 +294,18 @@ static inline bool ith_hparams_lists_layers(const ith_hparams *hp, uint64_t n)
 /* The KV heads of a layer's attention, and the size of its heads. */
 int64_t ith_hparams_kv_heads(const ith_hparams *hp, int64_t layer);
 int64_t ith_hparams_head_dim(const ith_hparams *hp, int64_t layer);
+
+/* The layer whose keys and values a layer reads: itself, if it has its own; -1: there is none. */
+int64_t ith_hparams_kv_from(const ith_hparams *hp, int64_t layer);
+
+/* Rows of gate and up in a layer's MLP. */
+int64_t ith_hparams_ffn(const ith_hparams *hp, int64_t layer);
+
+/* The cut of a layer's gates. */
+static inline double ith_hparams_cut(const ith_hparams *hp, int64_t layer)
+{
+    return layer < hp->n_cuts ? hp->cuts[layer] : ITH_NO_CUT;
+}
 
 /* The most channels that the KV heads of a layer have. */
 int64_t ith_hparams_most_kv(const ith_hparams *hp);

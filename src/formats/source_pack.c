@@ -33,7 +33,9 @@ static ith_status add_tensor(ith_source *source, const ith_packed *p, const ith_
 static int64_t longest_row(const ith_hparams *hp)
 {
     const int64_t sizes[] = {hp->hidden,
-                             hp->ffn,
+                             ith_hparams_ffn(hp, hp->n_layers - 1),
+                             hp->n_layers * hp->layer_inputs.size,
+                             hp->laurel_rank,
                              hp->experts.ffn,
                              hp->experts.shared_ffn,
                              hp->n_heads * hp->head_dim,

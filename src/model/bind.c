@@ -248,3 +248,43 @@ ith_status ith_bind_whole(const ith_binder *b, const ith_matrix_want *want, cons
     entry->whole = true;
     return ITH_OK;
 }
+
+ith_status ith_bind_whole_of(const ith_binder *b, ith_role role, ith_role stack, int number,
+                             int count, int64_t rows, int64_t cols, const ith_matrix **out,
+                             ith_error *err)
+{
+    ith_binder at = *b;
+    char name[128], stack_name[128];
+    const ith_tensor *t = ith_bind_look(b, stack, 0, stack_name);
+    ith_stack from = {
+        .tensor = t, .dims = {count, rows}, .first_row = number * rows, .row_step = 1};
+    ith_entry *entry;
+
+    at.layer = number; /* the number in the name */
+    if (t == NULL && stack_name[0] == '\0')
+        return ith_bind_whole_matrix(&at, role, rows, cols, out, err);
+    if (t == NULL)
+        return ith_bind_missing(b, stack_name, err);
+    ith_bind_name(&at, role, 0, name);
+    ITH_TRY(ith_load_plan_stacked(b->plan, name, &from, rows, cols,
+                                  ith_layout_choose(t, ITH_QUANT_LOSSLESS, true, b->model->exact),
+                                  out, err));
+    b->model->quantized |= ith_layout_is_quantized((*out)->layout);
+    entry = ith_load_plan_entry(b->plan, *out);
+    entry->layer = ITH_NO_LAYER;
+    entry->whole = true;
+    return ITH_OK;
+}
+
+ith_status ith_bind_table(const ith_binder *b, ith_role role, int64_t rows, int64_t cols,
+                          const ith_matrix **out, ith_error *err)
+{
+    const ith_matrix_want want = {.role = role, .rows = rows, .cols = cols, .sensitive = true};
+    ith_entry *entry;
+
+    ITH_TRY(plan_matrix(b, &want, b->quant, out, err));
+    entry = ith_load_plan_entry(b->plan, *out);
+    entry->layer = ITH_NO_LAYER;
+    entry->whole = true;
+    return ITH_OK;
+}

@@ -87,6 +87,16 @@ ith_status ith_bind_whole_matrix(const ith_binder *binder, ith_role role, int64_
 ith_status ith_bind_whole(const ith_binder *binder, const ith_matrix_want *want,
                           const ith_matrix **out, ith_error *err);
 
+/* The same of number `number` of `count` matrices of the model: a tensor each, or one of three
+ * dimensions with the role `stack`. */
+ith_status ith_bind_whole_of(const ith_binder *binder, ith_role role, ith_role stack, int number,
+                             int count, int64_t rows, int64_t cols, const ith_matrix **out,
+                             ith_error *err);
+
+/* A matrix whose rows are looked up, in the layout of an embedding, held by every node. */
+ith_status ith_bind_table(const ith_binder *binder, ith_role role, int64_t rows, int64_t cols,
+                          const ith_matrix **out, ith_error *err);
+
 /* ---- For roles of which a layer has several tensors, such as one for each expert ---- */
 
 /* NULL: not in the file; `name` is what was looked for, "" where the format has no such tensor. */

@@ -46,6 +46,10 @@ static ith_status bind_layer(ith_binder *b, ith_error *err)
         ith_sublayer *sub = &layer->sub[i];
         sub->beside = form.sub[i].beside;
         sub->held = form.sub[i].held;
+        sub->aside = form.sub[i].aside;
+        sub->own_scale = form.sub[i].scale;
+        if (sub->own_scale != 0)
+            sub->scale = &sub->own_scale;
         m->holds |= sub->held;
         ITH_TRY(bind_norm(b, form.sub[i].norm, &sub->norm, err));
         ITH_TRY(bind_block(b, form.sub[i].block, &sub->block, err));
@@ -82,11 +86,27 @@ static ith_status bind_all(ith_binder *b, ith_error *err)
 
 /* ---- What is left ---- */
 
+/* Keys and values of a layer that reads those of another: some files hold them. */
+static bool is_unread_kv(const ith_binder *b, const ith_tensor *t)
+{
+    static const ith_role roles[] = {ITH_ROLE_K, ITH_ROLE_V, ITH_ROLE_K_NORM, ITH_ROLE_K_BIAS,
+                                     ITH_ROLE_V_BIAS};
+    const ith_hparams *hp = &b->model->hp;
+    char name[ITH_TENSOR_NAME];
+
+    for (int64_t i = hp->n_layers - hp->shared_kv; i < hp->n_layers; i++)
+        for (size_t k = 0; k < sizeof roles / sizeof *roles; k++)
+            if (ith_arch_tensor_name(b->model->arch, b->gguf, roles[k], (int)i, 0, name) &&
+                strcmp(t->name, name) == 0)
+                return true;
+    return false;
+}
+
 static bool may_be_left(const ith_binder *b, const ith_tensor *t)
 {
     const char *output = ith_arch_pattern(b->model->arch, false, ITH_ROLE_OUTPUT);
 
-    return ith_arch_ignores_tensor(t->name) || ith_tensor_is_integers(t) ||
+    return ith_arch_ignores_tensor(t->name) || ith_tensor_is_integers(t) || is_unread_kv(b, t) ||
            strcmp(t->name, "rope_freqs.weight") == 0 || /* read by ith_model_open */
            (b->model->hp.rope.kind == ITH_ROPE_LONG &&  /* among the hyperparameters */
             strncmp(t->name, "rope_factors_", 13) == 0) ||

@@ -101,6 +101,10 @@ static void settle(ith_pass *p, const ith_sublayer *done, int64_t t, int place)
     if (done->both.on)
         m->kernels->add(hidden, y, held);
     norm_output(p, &done->both, y, place);
+    for (int64_t i = 0; done->aside && i < m->hp.altup.streams; i++)
+        m->kernels->add(hidden, ith_pass_stream(p, i, t), y);
+    if (done->aside)
+        return;
     if (m->hp.residual_scale != 1)
         m->kernels->add_scaled(hidden, x, (float)m->hp.residual_scale, y);
     else
@@ -233,7 +237,8 @@ void ith_layer_forward(ith_pass *p, int number, ith_member *me)
         normalize(p, me, ith_pass_place(number, i), done, norm, sub->beside);
         ith_pass_lap(p, me, number, ITH_LAP_REST);
         sub->block.kind->run(p, number, &sub->block, me);
-        p->way->gather_y(p, me);
+        if (!sub->block.kind->whole)
+            p->way->gather_y(p, me);
         ith_pass_lap(p, me, number, ITH_LAP_EXCHANGE);
     }
 }

@@ -37,6 +37,8 @@ typedef struct ith_sublayer {
     bool held;          /* its output, behind post, waits for the next one's: */
     ith_norm both;      /* x += residual_scale * both(what is held + what comes out here) */
     const float *scale; /* [1] x is multiplied by it in the end; NULL: it is not */
+    float own_scale;    /* what scale points at, if no file has it */
+    bool aside;         /* its output is added to the streams beside x, not to x */
     ith_block block;
 } ith_sublayer;
 

@@ -83,6 +83,9 @@ static void run(void *arg, ith_member *me)
     if (is_stopped(p, outside, me))
         return;
     ith_add_residual(p, me);
+    for (int k = 0; k < ITH_BLOCKS; k++)
+        if (ith_block_kinds[k]->end != NULL && ith_blocks_have(p->model, k))
+            ith_block_kinds[k]->end(p, me);
     ith_check_residual(p, me);
     if (p->probe != NULL)
         ith_show_output(p, me);

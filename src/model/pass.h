@@ -199,6 +199,11 @@ void ith_normalize_token(ith_pass *pass, const float *x, const ith_norm *norm, i
 void ith_show_output(ith_pass *pass, ith_member *me);
 /* layer.c: h -> acts, by ith_my_share of my tokens. */
 void ith_quantize_h(ith_pass *pass, ith_member *me, int64_t cols);
+/* My token t of stream i beside x. */
+static inline float *ith_pass_stream(const ith_pass *pass, int64_t i, int64_t t)
+{
+    return pass->ws->streams + (i * pass->ws->max_tokens + t) * pass->model->hp.hidden;
+}
 /* layer.c, any member, without a barrier: what is at `place`, or what the block that runs computes,
  * is NaN, infinite, or too large. */
 void ith_pass_note_broken(ith_pass *pass, int place);

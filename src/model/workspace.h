@@ -11,7 +11,7 @@
 /* Up to this many tokens, attention can be shared out by segments, and each can have its logits. */
 enum { ITH_DECODE_TOKENS = 16 };
 
-enum { ITH_BLOCKS_MOST = 9 };
+enum { ITH_BLOCKS_MOST = 16 };
 
 /* The largest passes that a workspace serves. */
 typedef struct ith_limits {
@@ -50,14 +50,15 @@ typedef struct ith_work_needs {
 typedef struct ith_workspace {
     int64_t max_tokens, max_chunk; /* T, C */
     ith_limits limits;
-    int64_t ld;    /* floats per token of wide buffers: the widest, with room for tiles' edges */
-    int64_t ld_y;  /* the same of y */
-    float *x;      /* [T][hidden]: the residual stream */
-    float *y;      /* [T][ld_y]: a block's output, which the next norm adds to x */
-    float *held;   /* [T][hidden], if the model holds some: those that wait for the next one's */
-    float *h;      /* [T][ld]: input of the next matrix */
-    ith_acts acts; /* of h */
-    float *mid;    /* [T][ld] between two matrices of a block, if the second is a float one */
+    int64_t ld;     /* floats per token of wide buffers: the widest, with room for tiles' edges */
+    int64_t ld_y;   /* the same of y */
+    float *x;       /* [T][hidden]: the residual stream */
+    float *y;       /* [T][ld_y]: a block's output, which the next norm adds to x */
+    float *held;    /* [T][hidden], if the model holds some: those that wait for the next one's */
+    float *streams; /* [streams][T][hidden]: those beside x (hp.altup) */
+    float *h;       /* [T][ld]: input of the next matrix */
+    ith_acts acts;  /* of h */
+    float *mid;     /* [T][ld] between two matrices of a block, if the second is a float one */
     ith_acts mid_acts; /* the same, quantized */
     float *wire;       /* [T][ld] blocks of bytes that arrive from ranks */
     int64_t *counts;   /* [ITH_FLIGHTS][2][2][ranks]: see ith_workspace_counts */

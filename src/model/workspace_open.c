@@ -48,6 +48,7 @@ static void request_shared(ith_requests *r, ith_workspace *ws, const ith_work_si
     ith_request(r, T * ws->ld, sizeof(float), &ws->h);
     ith_request(r, T * ws->ld_y, sizeof(float), &ws->y);
     ith_request(r, m->holds ? T * m->hp.hidden : 1, sizeof(float), &ws->held);
+    ith_request(r, ith_max(1, m->hp.altup.streams * T * m->hp.hidden), sizeof(float), &ws->streams);
     ith_request(r, m->floats ? T * ws->ld : 1, sizeof(float), &ws->mid);
     ith_request_acts(r, acts, ith_round_up(cols, ITH_GROUP) / ITH_GROUP, &ws->acts);
     ith_request_acts(r, acts, needs.mid_values / ITH_GROUP, &ws->mid_acts);

@@ -554,7 +554,10 @@ static void heads_of_two_sizes(void **state)
     expect(&w, ITH_E_FORMAT, "cannot share 3");
     w = gemma4(2, 3, 1e30f);
     gguf_u32(&w, "gemma4.attention.shared_kv_layers", 1);
-    expect(&w, ITH_E_UNSUPPORTED, "attention.shared_kv_layers");
+    expect(&w, ITH_E_FORMAT, "layer 1 reads the keys and values of a layer");
+    w = gemma4(2, 3, 1e30f);
+    gguf_u32(&w, "gemma4.embedding_length_per_layer_input", 8);
+    expect(&w, ITH_E_FORMAT, "tensor per_layer_token_embd.weight is missing");
     w = gemma4(2, 3, 1e30f);
     gguf_u32(&w, "gemma4.expert_count", 8);
     expect(&w, ITH_E_FORMAT, "gemma4.expert_used_count is missing");

@@ -2,6 +2,7 @@
 #include "formats/arch.h"
 #include "formats/hf_config.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -338,6 +339,35 @@ static void heads_of_two_sizes(void **state)
               "'sliding_attention', 'sliding_attention', 'full_attention', 'sliding_attention']}");
     assert_int_equal(hp.traits[5], 0);
     assert_int_equal(hp.traits[3], ITH_LAYER_WINDOW | ITH_LAYER_WINDOW_ROPE);
+}
+
+#define GEMMA3N                                                                                    \
+    "'model_type': 'gemma3n_text', 'hidden_size': 64, 'num_hidden_layers': 4, "                    \
+    "'num_attention_heads': 4, 'head_dim': 16, 'num_kv_shared_layers': 2, "                        \
+    "'layer_types': ['sliding_attention', 'full_attention', 'sliding_attention', "                 \
+    "'full_attention']"
+
+/* Inputs of each layer, last layers that read keys and values of earlier ones, cuts of gates. */
+static void layers_of_gemma3n(void **state)
+{
+    ith_hparams hp = good("{" GEMMA3N ", 'activation_sparsity_pattern': [0.95, 0.0, 0.5, 0.0]}");
+    (void)state;
+
+    assert_true(hp.ffn == 16384 && hp.altup.streams == 3 && hp.altup.scaled);
+    assert_true(hp.laurel_rank == 64 && hp.layer_inputs.size == 256 && hp.logit_softcap == 30);
+    assert_int_equal(ith_hparams_kv_from(&hp, 1), 1);
+    assert_int_equal(ith_hparams_kv_from(&hp, 2), 0);
+    assert_int_equal(ith_hparams_kv_from(&hp, 3), 1);
+    assert_true(fabs(ith_hparams_cut(&hp, 0) - 1.6448536) < 1e-6);
+    assert_true(ith_hparams_cut(&hp, 1) == ITH_NO_CUT && fabs(ith_hparams_cut(&hp, 2)) < 1e-6);
+    hp = good("{" GEMMA3N "}"); /* few layers have no cuts by default */
+    assert_int_equal(hp.n_cuts, 0);
+    hp = good("{" GEMMA4 ", 'num_kv_shared_layers': 3, 'use_double_wide_mlp': true, 'layer_types': "
+              "['full_attention', 'sliding_attention', 'sliding_attention', 'full_attention', "
+              "'sliding_attention', 'full_attention']}");
+    assert_true(hp.layer_inputs.size == 256 && hp.layer_inputs.n_vocab == 262144);
+    assert_true(ith_hparams_kv_from(&hp, 4) == 2 && ith_hparams_kv_from(&hp, 5) == 0);
+    assert_true(ith_hparams_ffn(&hp, 2) == 64 && ith_hparams_ffn(&hp, 3) == 128);
 }
 
 typedef struct bad_case {
@@ -679,9 +709,23 @@ static void what_changes_the_arithmetic_is_refused(void **state)
         {"{" LLAMA ", 'rope_parameters': {'rope_type': 'proportional'}}", ITH_E_UNSUPPORTED,
          "\"rope_type\": proportional"},
         {"{" GEMMA4 ", 'enable_moe_block': true}", ITH_E_FORMAT, "\"num_experts\" is missing"},
-        {"{" GEMMA4 ", 'num_kv_shared_layers': 2}", ITH_E_UNSUPPORTED, "\"num_kv_shared_layers\""},
-        {"{" GEMMA4 ", 'hidden_size_per_layer_input': 8}", ITH_E_UNSUPPORTED,
-         "\"hidden_size_per_layer_input\""},
+        {"{" GEMMA4 ", 'num_kv_shared_layers': 2}", ITH_E_FORMAT, "layer 5 reads the keys"},
+        {"{" GEMMA4 ", 'num_kv_shared_layers': 6}", ITH_E_FORMAT, "expected 0 to 5"},
+        {"{" GEMMA4 ", 'hidden_size_per_layer_input': 70000}", ITH_E_FORMAT, "a layer's inputs"},
+        {"{" GEMMA3N ", 'altup_active_idx': 1}", ITH_E_UNSUPPORTED, "\"altup_active_idx\""},
+        {"{" GEMMA3N ", 'altup_num_inputs': 1}", ITH_E_UNSUPPORTED, "\"altup_num_inputs\""},
+        {"{" GEMMA3N ", 'altup_num_inputs': 9}", ITH_E_UNSUPPORTED, "\"altup_num_inputs\""},
+        {"{" GEMMA3N ", 'laurel_rank': 0}", ITH_E_UNSUPPORTED, "\"laurel_rank\""},
+        {"{" GEMMA3N ", 'intermediate_size': [96, 96, 64, 96]}", ITH_E_UNSUPPORTED,
+         "\"intermediate_size\": more than one width"},
+        {"{" GEMMA3N ", 'intermediate_size': [96]}", ITH_E_FORMAT, "\"intermediate_size\" lists 1"},
+        {"{" GEMMA3N ", 'activation_sparsity_pattern': [1.0, 0, 0, 0]}", ITH_E_UNSUPPORTED,
+         "\"activation_sparsity_pattern\": a share"},
+        {"{" GEMMA3N ", 'activation_sparsity_pattern': 0.9}", ITH_E_FORMAT,
+         "\"activation_sparsity_pattern\" should list"},
+        {"{" GEMMA3N
+         ", 'hidden_activation': 'silu', 'activation_sparsity_pattern': [0.9, 0, 0, 0]}",
+         ITH_E_UNSUPPORTED, "cuts of gates"},
         {"{" GEMMA4 ", 'use_bidirectional_attention': 'all'}", ITH_E_UNSUPPORTED,
          "\"use_bidirectional_attention\""},
         {"{" GEMMA4 ", 'per_layer_config': {'0': {'head_dim': 8}}}", ITH_E_UNSUPPORTED,
@@ -1103,6 +1147,7 @@ int main(void)
         cmocka_unit_test(sparse_mixers_are_read),
         cmocka_unit_test(older_classes_are_read),
         cmocka_unit_test(heads_of_two_sizes),
+        cmocka_unit_test(layers_of_gemma3n),
         cmocka_unit_test(what_changes_the_arithmetic_is_refused),
         cmocka_unit_test(quantizations_that_are_not_read_are_refused),
         cmocka_unit_test(wrong_values_are_named),

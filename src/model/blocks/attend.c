@@ -451,7 +451,7 @@ static void attend_span(const ith_heads *a, const ith_head_slice *slice, const i
 {
     int64_t tile = tile_tokens(a), end = t + span->n;
     int layer;
-    const ith_kv *kv = ith_state_kv(span->state, a->layer, &layer);
+    const ith_kv *kv = ith_state_kv(span->state, a->from, &layer);
     const void *segment;
 
     if (!ith_kv_holds(kv, kv_head(a, head), s))

@@ -40,8 +40,9 @@ static ith_status bind_biases(ith_binder *b, ith_block *block, int64_t q, int64_
         wk.first = hp->head_dim;
         wv.first = 2 * hp->head_dim;
     }
-    if (hp->qkv_bias) {
+    if (hp->qkv_bias)
         ITH_TRY(ith_bind_vector_as(b, &wq, &w->q_bias, err));
+    if (hp->qkv_bias && w->k != NULL) {
         ITH_TRY(ith_bind_vector_as(b, &wk, &w->k_bias, err));
         ITH_TRY(ith_bind_vector_as(b, &wv, &w->v_bias, err));
     }
@@ -78,6 +79,12 @@ static ith_status bind_head_norm(ith_binder *b, ith_role role, ith_role of_head,
 static int64_t window_of(const ith_hparams *hp, int64_t layer)
 {
     return ith_hparams_traits(hp, layer) & ITH_LAYER_WINDOW ? hp->window : 0;
+}
+
+/* Has a layer keys and values of its own? */
+static bool has_kv(const ith_hparams *hp, int64_t layer)
+{
+    return ith_hparams_kv_from(hp, layer) == layer;
 }
 
 /* Is a layer's value its key's projection? */
@@ -141,8 +148,9 @@ static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
         wv.first_row = 2 * d;
     }
     ITH_TRY(ith_bind_matrix(b, &wq, &w->q, err));
-    ITH_TRY(ith_bind_matrix(b, &wk, &w->k, err));
-    if (!keys_are_values(hp, b->layer))
+    if (has_kv(hp, b->layer))
+        ITH_TRY(ith_bind_matrix(b, &wk, &w->k, err));
+    if (has_kv(hp, b->layer) && !keys_are_values(hp, b->layer))
         ITH_TRY(ith_bind_matrix(b, &wv, &w->v, err));
     ITH_TRY(ith_bind_matrix(b, &wo, &w->o, err));
     take_traits(b, w);
@@ -154,6 +162,8 @@ static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
         return ITH_OK;
     ITH_TRY(bind_head_norm(b, ITH_ROLE_Q_NORM, ITH_ROLE_Q_HEAD_NORM, hp->n_heads, &w->norm_each,
                            &w->q_norm, err));
+    if (!has_kv(hp, b->layer))
+        return ITH_OK;
     return bind_head_norm(b, ITH_ROLE_K_NORM, ITH_ROLE_K_HEAD_NORM, n_kv, &w->norm_each, &w->k_norm,
                           err);
 }
@@ -179,18 +189,24 @@ static void each_matrix(const ith_hparams *hp, const ith_block *block, ith_use_f
 static int64_t n_vector_params(const ith_hparams *hp, const ith_block *block)
 {
     const ith_attention *w = weights_of(block);
-    int64_t heads = hp->n_heads + w->n_kv;
+    int64_t kv = w->k != NULL ? w->n_kv : 0, heads = hp->n_heads + kv;
     static const bool wide[ITH_QK_NORMS] = {[ITH_QK_NORM_HEADS] = true, [ITH_QK_NORM_WHOLE] = true};
 
-    return (hp->qkv_bias ? (heads + w->n_kv) * w->d : 0) + (hp->o_bias ? hp->hidden : 0) +
+    return (hp->qkv_bias ? (heads + kv) * w->d : 0) + (hp->o_bias ? hp->hidden : 0) +
            (hp->sinks ? hp->n_heads : 0) +
-           (hp->qk_norm == ITH_QK_NORM_NONE ? 0 : (wide[hp->qk_norm] ? heads : 2) * w->d);
+           (hp->qk_norm == ITH_QK_NORM_NONE ? 0
+                                            : (wide[hp->qk_norm] ? heads
+                                               : kv > 0          ? 2
+                                                                 : 1) *
+                                                  w->d);
 }
 
 /* ---- State and workspace ---- */
 
 static ith_layer_state state(const ith_hparams *hp, int layer)
 {
+    if (!has_kv(hp, layer))
+        return (ith_layer_state){.form = ITH_STATE_NONE};
     return (ith_layer_state){.form = ITH_STATE_KV,
                              .heads = ith_hparams_kv_heads(hp, layer),
                              .head_dim = ith_hparams_head_dim(hp, layer),
@@ -266,6 +282,7 @@ static ith_heads_traffic traffic_of(const ith_wire *w, int64_t layer)
                                .d_out = shape.d,
                                .groups =
                                    w->quantized && shape.d % ITH_GROUP == 0 && !w->hp->attn_gate,
+                               .no_kv = !has_kv(w->hp, layer),
                                .window = window_of(w->hp, layer)};
 }
 
@@ -390,7 +407,8 @@ static void project_qkv(const ith_heads *a, const ith_head_slice *slice, ith_mem
         project_heads(a, me, a->w->q, q, q_run, work->q, work->ld_q);
         if (a->w->gate != NULL)
             project_heads(a, me, a->w->gate, q, q_run, work->gate, work->ld_q);
-        project_heads(a, me, a->w->k, kv, kv_run, work->k, work->ld_kv);
+        if (a->w->k != NULL)
+            project_heads(a, me, a->w->k, kv, kv_run, work->k, work->ld_kv);
         if (a->w->v != NULL)
             project_heads(a, me, a->w->v, kv, kv_run, work->v, work->ld_kv);
     }
@@ -401,9 +419,11 @@ static void project_qkv(const ith_heads *a, const ith_head_slice *slice, ith_mem
 static void project_slices(const ith_heads *a, const ith_block *block, ith_member *me)
 {
     const ith_attention *w = a->w;
-    const ith_matrix *readers[4] = {w->q, w->k};
-    int n = 2;
+    const ith_matrix *readers[4] = {w->q};
+    int n = 1;
 
+    if (w->k != NULL)
+        readers[n++] = w->k;
     if (w->v != NULL)
         readers[n++] = w->v;
     if (w->gate != NULL)
@@ -457,6 +477,7 @@ static void run(ith_pass *p, int layer, const ith_block *block, ith_member *me)
     ith_heads a = ith_heads_open(p, layer, weights_of(block), &shape, work_of(p),
                                  (float)(log2_e * scale_of(hp, shape.d)));
 
+    a.from = (int)ith_hparams_kv_from(hp, layer);
     project_slices(&a, block, me);
     attend_slices(&a, me);
     project_out(&a, block, me);

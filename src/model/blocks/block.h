@@ -119,6 +119,13 @@ typedef struct ith_block_kind {
      * NULL: never. */
     bool (*chooses)(const struct ith_pass *pass);
 
+    /* All members, when x has the output of the last block of the last layer: x becomes what the
+     * logits are made of. Ends with a barrier. NULL: it is that. */
+    void (*end)(struct ith_pass *pass, ith_member *me);
+
+    /* All ranks that have a token compute all rows of the output: nothing is gathered. */
+    bool whole;
+
     /* All members: ws->h and ws->acts, the normalized input, become ws->y: this rank's rows of the
      * output for its tokens. Ends with a barrier. */
     void (*run)(struct ith_pass *pass, int layer, const ith_block *block, ith_member *me);

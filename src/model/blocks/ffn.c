@@ -32,6 +32,18 @@ static void write_out(ith_pass *p, const ith_matrix *down, ith_range rows, const
     }
 }
 
+/* What stands for one of the two. */
+static void take_given(const ith_ffn *w, ith_range rows, int64_t t, int64_t n, float *x, int64_t ld)
+{
+    int64_t width = ith_range_size(rows);
+
+    for (int64_t i = 0; i < n; i++) {
+        memcpy(x + i * ld, w->given + (t + i) * w->ld_given + rows.begin,
+               (size_t)width * sizeof *x);
+        memset(x + i * ld + width, 0, (size_t)(ld - width) * sizeof *x);
+    }
+}
+
 static void add_biases(const ith_kernels *kernels, const float *bias, ith_range rows, int64_t n,
                        float *x, int64_t ld)
 {
@@ -58,6 +70,10 @@ static void activate(const ith_model *m, const ith_ffn *w, int64_t n, float *gat
     const ith_swiglu limited = {(float)m->hp.swiglu_alpha, (float)m->hp.swiglu_limit,
                                 (float)m->hp.swiglu_plus};
 
+    if (w->gate == NULL && w->given != NULL) {
+        m->kernels->mul(n, gate, up);
+        return;
+    }
     if (limited.limit > 0 && w->gate != NULL) {
         m->kernels->swiglu(n, gate, up, &limited, gate);
         return;
@@ -83,7 +99,12 @@ void ith_ffn_block(ith_pass *p, const ith_ffn *w, ith_range rows, const ith_inpu
 
     if (w->gate != NULL)
         ith_linear_tiles(kernels, w->gate, tiles, in, t, n, gate, ld);
-    ith_linear_tiles(kernels, w->up, tiles, in, t, n, up, ld);
+    else if (w->given != NULL)
+        take_given(w, rows, t, n, gate, ld);
+    if (w->up != NULL)
+        ith_linear_tiles(kernels, w->up, tiles, in, t, n, up, ld);
+    else
+        take_given(w, rows, t, n, up, ld);
     add_biases(kernels, w->gate_bias, rows, n, gate, ld);
     add_biases(kernels, w->up_bias, rows, n, up, ld);
     if (p->model->hp.ffn_gate_scale != 1 && w->gate != NULL)
@@ -113,7 +134,8 @@ void ith_ffn_each_matrix(const ith_ffn *w, double share, ith_use_fn see, void *u
 {
     if (w->gate != NULL)
         see(user, &(ith_use){w->gate, share});
-    see(user, &(ith_use){w->up, share});
+    if (w->up != NULL)
+        see(user, &(ith_use){w->up, share});
     see(user, &(ith_use){w->down, share});
 }
 

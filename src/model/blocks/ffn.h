@@ -9,11 +9,21 @@
 /* Width f, hidden h. */
 typedef struct ith_ffn {
     const ith_matrix *gate; /* [f, h]; NULL: none */
-    const ith_matrix *up;   /* [f, h] */
+    const ith_matrix *up;   /* [f, h]; NULL: likewise */
+    /* While the block runs, [my tokens][ld_given]: what stands for the products of up, or without a
+     * gate, for act(gate x). NULL: nothing does. */
+    const float *given;
+    int64_t ld_given;
     const ith_matrix *down; /* [h, f] */
     const float *gate_bias; /* [f]; NULL: none, or not loaded yet */
     const float *up_bias;   /* [f]; likewise */
 } ith_ffn;
+
+/* The matrix that says how wide it is. */
+static inline const ith_matrix *ith_ffn_wide(const ith_ffn *ffn)
+{
+    return ffn->up != NULL ? ffn->up : ffn->gate;
+}
 
 /* Floats per thread of ith_ffn_block's scratch. */
 int64_t ith_ffn_scratch(const ith_caches *caches);

@@ -22,6 +22,7 @@ ith_heads ith_heads_open(ith_pass *p, int layer, const ith_attention *w,
                    .form = &ith_heads_plain,
                    .work = work,
                    .layer = layer,
+                   .from = layer,
                    .shape = *shape,
                    .d = shape->d,
                    .n_q = shape->n_q,
@@ -365,6 +366,8 @@ static void make_unit_and_append(const ith_heads *a, const ith_head_slice *slice
     for (int64_t t = tokens.begin; t < tokens.end; t++) {
         for (int64_t g = 0; a->form->make_query != NULL && g < a->group; g++)
             a->form->make_query(a, slice, kv_head * a->group + g, t);
+        if (!ith_heads_make_kv(a))
+            continue;
         a->form->make_kv(a, kv_head, t, record);
         a->form->put(a, head, t, record);
     }
@@ -403,8 +406,10 @@ static void make(const ith_heads *a, const ith_head_slice *slice, ith_member *me
     bool queries = a->form->make_query != NULL;
     int64_t n_q = queries ? ith_range_size(ith_head_run(a, slice, a->ops->q_heads(a), a->group, 0))
                           : 0,
-            n_run = n_q + ith_range_size(ith_head_run(a, slice, a->ops->kv_heads(a), 1, 0)),
-            n = n_run * ith_head_runs(a);
+            n_kv = ith_heads_make_kv(a)
+                       ? ith_range_size(ith_head_run(a, slice, a->ops->kv_heads(a), 1, 0))
+                       : 0,
+            n_run = n_q + n_kv, n = n_run * ith_head_runs(a);
     ith_lot lot = open_units(a->pass, me);
 
     while (ith_lot_next(me, &lot)) {
@@ -471,9 +476,11 @@ void ith_heads_take(const ith_heads *a, const ith_head_slice *slice, ith_member 
             a->ops->receive(a, slice);
         ith_barrier(me);
         ith_pass_lap(a->pass, me, a->layer, ITH_LAP_EXCHANGE);
-        append(a, slice, me);
+        if (ith_heads_make_kv(a))
+            append(a, slice, me);
     }
     ith_barrier(me);
-    if (probe != NULL && probe->keys != NULL && slice->number == a->n_slices - 1)
+    if (ith_heads_make_kv(a) && probe != NULL && probe->keys != NULL &&
+        slice->number == a->n_slices - 1)
         show_keys(a, me);
 }

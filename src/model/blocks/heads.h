@@ -63,7 +63,7 @@ typedef struct ith_head_slice {
  * query and nkv KV heads of size d. Vectors are NULL until they are loaded. */
 typedef struct ith_attention {
     const ith_matrix *q;    /* [nq * d, h] */
-    const ith_matrix *k;    /* [nkv * d, h] */
+    const ith_matrix *k;    /* [nkv * d, h]; NULL: keys and values are those of another layer */
     const ith_matrix *v;    /* [nkv * d, h]; NULL: a value is its key's projection */
     const ith_matrix *o;    /* [h, nq * d] */
     const ith_matrix *gate; /* [nq * d, h]; NULL: none */
@@ -165,6 +165,7 @@ struct ith_heads {
     const ith_heads_form *form;
     ith_heads_work *work;
     int layer;
+    int from; /* the layer whose cache it reads: itself, unless that has no keys and values */
     ith_heads_shape shape;
     int64_t d, n_q, n_kv, group; /* of the shape; group: query heads of a KV head */
     ith_range heads;             /* my group's KV heads; query heads are these times `group` */
@@ -187,7 +188,13 @@ ith_heads ith_heads_open(ith_pass *pass, int layer, const ith_attention *w,
 /* The KV cache of token `token`'s timeline, and the layer's number there. */
 static inline ith_kv *ith_heads_kv(const ith_heads *a, int64_t token, int *layer)
 {
-    return ith_state_kv(ith_pass_state(a->pass, token), a->layer, layer);
+    return ith_state_kv(ith_pass_state(a->pass, token), a->from, layer);
+}
+
+/* Does the layer make keys and values? */
+static inline bool ith_heads_make_kv(const ith_heads *a)
+{
+    return a->from == a->layer;
 }
 
 /* Is the output matrix quantized, whole groups of 32 channels belong to one head, and no gate has
@@ -274,6 +281,7 @@ typedef struct ith_heads_traffic {
     ith_heads_shape shape;
     int64_t d_out;
     bool groups;
+    bool no_kv;     /* keys and values are those of another layer */
     int64_t window; /* keys that a token sees, itself among them; 0: all before it */
 } ith_heads_traffic;
 void ith_heads_needs(const ith_work_sizes *sizes, const ith_heads_shape *shape,

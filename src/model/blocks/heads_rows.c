@@ -66,6 +66,13 @@ static ith_range made(const ith_heads *a, int64_t n_heads, int64_t first, int r)
     return (ith_range){own.begin - first, own.end - first};
 }
 
+/* Of the KV heads, none where another layer's are read. */
+static ith_range kv_made(const ith_heads *a, int r)
+{
+    ith_range kv = made(a, a->n_kv, a->heads.begin, r);
+    return ith_heads_make_kv(a) ? kv : (ith_range){kv.begin, kv.begin};
+}
+
 static bool goes_to(const ith_heads *a, int64_t token, int64_t head, int c)
 {
     int64_t segment = ith_pass_position(a->pass, token) / ITH_KV_SEGMENT;
@@ -76,8 +83,7 @@ static bool goes_to(const ith_heads *a, int64_t token, int64_t head, int c)
  * heads as they lie there, then KV records. Returns the end of the message. */
 static uint8_t *copy_made(const ith_heads *a, int maker, int c, bool out, uint8_t *wire)
 {
-    ith_range q = made(a, a->n_q, a->heads.begin * a->group, maker),
-              kv = made(a, a->n_kv, a->heads.begin, maker);
+    ith_range q = made(a, a->n_q, a->heads.begin * a->group, maker), kv = kv_made(a, maker);
     size_t heads = (size_t)(ith_range_size(q) * a->record.stride),
            scales = (size_t)(ith_range_size(q) * a->record.scale);
 
@@ -103,8 +109,7 @@ static uint8_t *copy_made(const ith_heads *a, int maker, int c, bool out, uint8_
 /* Bytes of that message. */
 static int64_t made_bytes(const ith_heads *a, int maker, int c)
 {
-    ith_range q = made(a, a->n_q, a->heads.begin * a->group, maker),
-              kv = made(a, a->n_kv, a->heads.begin, maker);
+    ith_range q = made(a, a->n_q, a->heads.begin * a->group, maker), kv = kv_made(a, maker);
     int64_t records = 0;
 
     for (int64_t t = 0; t < a->pass->n; t++)

@@ -225,7 +225,7 @@ int64_t ith_heads_sends_by_tokens(const ith_heads_traffic *t, int64_t depth, int
             others = ith_range_size(ith_mesh_attended(mesh, n, mesh->c)) - n_mine,
             stays = ith_reach_held(mesh, depth, n, mine, heads, mesh->c),
             query = ith_query_record_layout(&t->shape, t->shape.n_q / U).bytes,
-            record = ith_kv_record_layout(&t->shape).bytes;
+            record = t->no_kv ? 0 : ith_kv_record_layout(&t->shape).bytes;
 
     return n_mine * (U - 1) * query + (n_mine * t->shape.n_kv - stays) * record +
            others * ith_heads_result_bytes(t, t->shape.n_q / U) + segments_sent(t, depth, n);

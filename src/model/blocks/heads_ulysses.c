@@ -186,7 +186,8 @@ static void send(const ith_heads *a, const ith_head_slice *slice)
 {
     if (a->mesh.ulysses > 1)
         send_queries(a, slice);
-    send_kv(a, slice);
+    if (ith_heads_make_kv(a))
+        send_kv(a, slice);
 }
 
 static void receive(const ith_heads *a, const ith_head_slice *slice)
@@ -194,7 +195,8 @@ static void receive(const ith_heads *a, const ith_head_slice *slice)
     ith_pass *p = a->pass;
     if (a->mesh.ulysses > 1)
         p->comm->ops->finish(p->comm, queries_flight(slice));
-    p->comm->ops->finish(p->comm, kv_flight(slice));
+    if (ith_heads_make_kv(a))
+        p->comm->ops->finish(p->comm, kv_flight(slice));
 }
 
 /* ---- The way back ---- */

@@ -17,19 +17,20 @@ ith_status ith_mlp_bind(const ith_binder *b, const ith_mlp_form *form, ith_ffn *
     gate.fused = up.fused = form->gate_up;
     gate.fused_rows = up.fused_rows = 2 * f;
     up.first_row = f;
-    if (b->model->hp.ungated)
+    if (b->model->hp.ungated || form->gate == ITH_ROLE_NONE)
         up.fused = ITH_ROLE_NONE;
     else
         ITH_TRY(ith_bind_matrix(b, &gate, &w->gate, err));
-    ITH_TRY(ith_bind_matrix(b, &up, &w->up, err));
+    if (form->up != ITH_ROLE_NONE)
+        ITH_TRY(ith_bind_matrix(b, &up, &w->up, err));
     return ith_bind_matrix(b, &down, &w->down, err);
 }
 
 static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
 {
     const ith_hparams *hp = &b->model->hp;
-    const ith_mlp_form form = {ITH_ROLE_GATE, ITH_ROLE_UP, ITH_ROLE_GATE_UP, ITH_ROLE_DOWN,
-                               hp->ffn};
+    int64_t width = ith_hparams_ffn(hp, b->layer);
+    const ith_mlp_form form = {ITH_ROLE_GATE, ITH_ROLE_UP, ITH_ROLE_GATE_UP, ITH_ROLE_DOWN, width};
     ith_ffn *w = block->weights;
 
     block->scale = hp->ffn_out_scale == 1 ? 0 : (float)hp->ffn_out_scale;
@@ -37,15 +38,15 @@ static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
     if (!hp->mlp_bias)
         return ITH_OK;
     if (!hp->ungated)
-        ITH_TRY(ith_bind_vector(b, ITH_ROLE_GATE_BIAS, hp->ffn, &w->gate_bias, err));
-    ITH_TRY(ith_bind_vector(b, ITH_ROLE_UP_BIAS, hp->ffn, &w->up_bias, err));
+        ITH_TRY(ith_bind_vector(b, ITH_ROLE_GATE_BIAS, width, &w->gate_bias, err));
+    ITH_TRY(ith_bind_vector(b, ITH_ROLE_UP_BIAS, width, &w->up_bias, err));
     return ith_bind_vector(b, ITH_ROLE_DOWN_BIAS, hp->hidden, &block->bias, err);
 }
 
 static int64_t n_vector_params(const ith_hparams *hp, const ith_block *block)
 {
-    (void)block;
-    return hp->mlp_bias ? (hp->ungated ? 1 : 2) * hp->ffn + hp->hidden : 0;
+    const ith_ffn *w = block->weights;
+    return hp->mlp_bias ? (hp->ungated ? 1 : 2) * w->up->rows + hp->hidden : 0;
 }
 
 static void each_matrix(const ith_hparams *hp, const ith_block *block, ith_use_fn see, void *user)
@@ -66,14 +67,13 @@ void ith_mlp_needs(const ith_work_sizes *s, int64_t width, ith_work_needs *n)
 
 static void needs(const ith_work_sizes *s, const ith_block *block, ith_work_needs *n)
 {
-    (void)block;
-    ith_mlp_needs(s, s->model->hp.ffn, n);
+    const ith_ffn *w = block->weights;
+    ith_mlp_needs(s, w->up->rows, n);
 }
 
 static int64_t sends_by_rows(const ith_wire *wire, int layer, int64_t n)
 {
-    (void)layer;
-    return ith_ffn_sends_by_rows(wire, wire->hp->ffn, n);
+    return ith_ffn_sends_by_rows(wire, ith_hparams_ffn(wire->hp, layer), n);
 }
 
 /* ---- Passes ---- */
@@ -82,11 +82,11 @@ static int64_t sends_by_rows(const ith_wire *wire, int layer, int64_t n)
  * many rows as both products have room for. */
 static void gate_up(ith_pass *p, const ith_ffn *w, ith_range rows, ith_member *me)
 {
-    int64_t n = ith_range_size(p->mine), block = ith_linear_block(p->model, w->up, n),
+    int64_t n = ith_range_size(p->mine), block = ith_linear_block(p->model, ith_ffn_wide(w), n),
             width = ith_block_rows(&p->model->caches, block),
             largest = ith_range_size(ith_split(ith_range_size(rows), ITH_GROUP, me->n_threads, 0));
     int blocks = (int)((n + block - 1) / block), runs = (int)((largest + width - 1) / width);
-    ith_input in = ith_pass_input(p, w->up->cols), mid = ith_pass_mid(p, w->down->cols);
+    ith_input in = ith_pass_input(p, ith_ffn_wide(w)->cols), mid = ith_pass_mid(p, w->down->cols);
     ith_lot lot = ith_lot_open(me, (int64_t)blocks * runs, ith_help_with(n));
 
     while (ith_lot_next(me, &lot)) {
@@ -115,14 +115,15 @@ static void show_mid(ith_pass *p, const ith_ffn *w, ith_member *me)
 
 void ith_mlp_run(ith_pass *p, int layer, const ith_block *block, const ith_ffn *w, ith_member *me)
 {
-    const ith_matrix *const readers[] = {w->gate, w->up};
+    const ith_matrix *const readers[] = {w->gate, w->up}, *wide = ith_ffn_wide(w);
+    int first = w->gate == NULL, n_readers = first || w->up == NULL ? 1 : 2;
     int64_t n = ith_range_size(p->mine);
     ith_input mid = ith_pass_mid(p, w->down->cols);
 
-    ith_pass_show(p, readers + (w->gate == NULL), w->gate == NULL ? 1 : 2, w->up->cols, false, me);
+    ith_pass_show(p, readers + first, n_readers, wide->cols, false, me);
     ith_pass_enter(p, layer, block, STAGE_GATE_UP, NULL, me);
     if (n > 0)
-        gate_up(p, w, p->way->rows(p, w->up->rows), me);
+        gate_up(p, w, p->way->rows(p, wide->rows), me);
     ith_barrier(me);
     ith_pass_lap(p, me, layer, ITH_LAP_PRODUCTS);
     ith_pass_leave(p, layer, block, STAGE_GATE_UP, me);

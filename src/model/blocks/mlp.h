@@ -7,7 +7,8 @@
 
 enum { ITH_MLP_STAGES = 2 }; /* gate and up; down */
 
-/* The names of its matrices, and the rows of gate and up. */
+/* The names of its matrices, and the rows of gate and up, of which one may be ITH_ROLE_NONE: it is
+ * not bound. */
 typedef struct ith_mlp_form {
     ith_role gate, up, gate_up, down;
     int64_t width;
