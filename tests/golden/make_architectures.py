@@ -235,6 +235,11 @@ CASES = {
                   hidden_activation="gelu_pytorch_tanh",
                   rope_parameters={FULL: dict(rope_type="default", rope_theta=1e6),
                                    WINDOW: dict(rope_type="default", rope_theta=1e4)}),
+    "cwm": of("cwm", "CwmForCausalLM", bos_token_id=1, head_dim=16, num_hidden_layers=5, sliding_window=40,
+              tie_word_embeddings=False,
+              rope_parameters=dict(rope_type="llama3", rope_theta=1e6, factor=16.0,
+                                   high_freq_factor=4.0, low_freq_factor=1.0,
+                                   original_max_position_embeddings=256)),
     # Experts besides the MLP, the router behind a norm of its own.
     "gemma4-moe": of("gemma4_text", "Gemma4ForCausalLM", head_dim=16, global_head_dim=32,
                      num_key_value_heads=2, num_global_key_value_heads=1, attention_k_eq_v=True,
