@@ -13,10 +13,56 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* ---- Memory that was not there ---- */
+
+static _Thread_local unsigned n_lost;
+
+void *ith_json_malloc(size_t n)
+{
+    void *at = malloc(n);
+
+    n_lost += at == NULL;
+    return at;
+}
+
+void ith_json_lose(void)
+{
+    n_lost++;
+}
+
+void ith_json_count_memory(void)
+{
+    json_set_alloc_funcs(ith_json_malloc, free);
+}
+
+unsigned ith_json_mark(void)
+{
+    return n_lost;
+}
+
+bool ith_json_lost(unsigned mark)
+{
+    bool lost = n_lost != mark;
+
+    n_lost = mark;
+    return lost;
+}
+
+/* ---- Reading ---- */
+
+/* jansson says of memory, too, that the text is wrong. */
+static ith_status refused(const json_error_t *why, unsigned mark, const char *where, ith_error *err)
+{
+    if (n_lost != mark || json_error_code(why) == json_error_out_of_memory)
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory to read it", where);
+    return ith_fail(err, ITH_E_FORMAT, "%s: line %d: %s", where, why->line, why->text);
+}
+
 /* A text that jansson refuses is tried again with the numbers that Python writes besides. */
 ith_status ith_json_parse(const char *text, size_t len, const char *where, json_t **root,
                           ith_error *err)
 {
+    unsigned mark = ith_json_mark();
     json_error_t why, again;
     char *plain = NULL;
     size_t plain_len = 0;
@@ -32,20 +78,18 @@ ith_status ith_json_parse(const char *text, size_t len, const char *where, json_
         why = again;
     }
     free(plain);
-    return *root != NULL
-               ? ITH_OK
-               : ith_fail(err, ITH_E_FORMAT, "%s: line %d: %s", where, why.line, why.text);
+    return *root != NULL ? ITH_OK : refused(&why, mark, where, err);
 }
 
 ith_status ith_json_parse_strict(const char *text, size_t len, const char *where, json_t **root,
                                  ith_error *err)
 {
+    unsigned mark = ith_json_mark();
     json_error_t why;
 
-    *root = json_loadb(len > 0 ? text : "", len, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &why);
-    return *root != NULL
-               ? ITH_OK
-               : ith_fail(err, ITH_E_FORMAT, "%s: line %d: %s", where, why.line, why.text);
+    *root = json_loadb(len > 0 ? text : "", len,
+                       JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
+    return *root != NULL ? ITH_OK : refused(&why, mark, where, err);
 }
 
 static ith_status load(FILE *file, const char *path, size_t max_bytes, json_t **root,
@@ -152,6 +196,8 @@ ith_status ith_json_string(const json_t *object, const char *where, const char *
     return ITH_OK;
 }
 
+/* ---- Writing ---- */
+
 json_t *ith_json_number(double x)
 {
     return isfinite(x) ? json_real(x) : json_null();
@@ -168,7 +214,7 @@ json_t *ith_json_numbers(const double *values, int n)
 json_t *ith_json_bytes(const char *text, size_t len)
 {
     static const char replacement[] = "\xef\xbf\xbd";
-    char *clean = malloc(3 * len + 1); /* each byte at worst its own replacement */
+    char *clean = ith_json_malloc(3 * len + 1); /* each byte at worst its own replacement */
     size_t used = 0;
     json_t *value;
 

@@ -24,7 +24,8 @@ ith_status ith_json_parse(const char *text, size_t len, const char *where, json_
                           ith_error *err);
 
 /* The same of JSON alone, where a value must not become another one: no number that Python adds, no
- * whole number beyond 64 bits, no name twice in an object. */
+ * whole number beyond 64 bits, no name twice in an object. Any value, not only a list or an
+ * object: `true` is a schema. */
 ith_status ith_json_parse_strict(const char *text, size_t len, const char *where, json_t **root,
                                  ith_error *err);
 
@@ -60,5 +61,27 @@ char *ith_json_text(const json_t *value, bool pretty);
 
 /* The same of what others have written: with 17 digits each number stays the double that it is. */
 char *ith_json_exact_text(const json_t *value, bool pretty);
+
+/* ---- Memory that was not there ----
+ *
+ * A value for which there is no memory would be missing from the list or object that it was made
+ * for, and nobody looks at each of them. So each thread counts what it did not get: whoever begins
+ * a document, or reads one, takes a mark, and asks at the end whether anything was lost. */
+
+/* For a program, before it uses JSON: jansson's allocations count. The library does not call this,
+ * since the allocator is its host program's. */
+void ith_json_count_memory(void);
+
+/* malloc, for what becomes JSON: a failure counts. */
+void *ith_json_malloc(size_t n);
+
+/* What was to become JSON was lost in another way. */
+void ith_json_lose(void);
+
+/* This thread's count. */
+unsigned ith_json_mark(void);
+
+/* Was anything lost since the mark? Whoever asks deals with it: it is no longer counted. */
+bool ith_json_lost(unsigned mark);
 
 #endif

@@ -154,7 +154,7 @@ int ith_cli_write_json(const ith_cli *cli, json_t *value)
     char *text = value != NULL ? ith_json_text(value, false) : NULL;
     int code = ITH_EXIT_DONE;
 
-    if (text == NULL) {
+    if (text == NULL || ith_json_lost(0)) {
         ith_cli_error(cli, "no memory for the JSON text of the result");
         code = ITH_EXIT_FAILED;
     } else {

@@ -77,6 +77,15 @@ static ith_status open_world(ith_cli *cli, int argc, char **argv, ith_error *err
     return ith_world_open_alone(&cli->world, err);
 }
 
+/* A part of a result for which there was no memory must not be missing in silence. */
+static int check_json(const ith_cli *cli, int code)
+{
+    if (code != ITH_EXIT_DONE || !ith_json_lost(0))
+        return code;
+    ith_cli_error(cli, "there was no memory for a part of the result");
+    return ITH_EXIT_FAILED;
+}
+
 static int run(ith_cli *cli, int argc, char **argv)
 {
     ith_error err = {0};
@@ -89,7 +98,7 @@ static int run(ith_cli *cli, int argc, char **argv)
         return ITH_EXIT_DONE;
     ith_stop_install(cli->rank == 0);
     ith_buserror_install(cli->rank, cli->size);
-    return check_stdout(cli, dispatch(cli, argc, argv));
+    return check_json(cli, check_stdout(cli, dispatch(cli, argc, argv)));
 }
 
 int main(int argc, char **argv)
@@ -97,6 +106,7 @@ int main(int argc, char **argv)
     ith_cli cli = {.commands = ith_command_table, .size = 1};
     int code;
 
+    ith_json_count_memory();
     cli.colour = ith_cli_wants_colour();
     code = run(&cli, argc, argv);
     ith_stop_listen(false);

@@ -349,6 +349,11 @@ static ith_status read_all(const ith_arch *arch, const json_t *config, const cha
     return ith_hparams_check(hp, where, err);
 }
 
+static ith_status no_memory(const char *where, ith_error *err)
+{
+    return ith_fail(err, ITH_E_MEMORY, "%s: no memory to read it", where);
+}
+
 /* Where the file says nothing of rotary positions, those of the class stand in it. */
 ith_status ith_hf_config_read(const ith_arch *arch, const json_t *config, const char *where,
                               ith_hparams *hp, ith_error *err)
@@ -360,13 +365,16 @@ ith_status ith_hf_config_read(const ith_arch *arch, const json_t *config, const 
     if (arch->defaults.rope == NULL || (params != NULL && !json_is_null(params)))
         return read_all(arch, config, where, hp, err);
     whole = json_copy((json_t *)(uintptr_t)config);
-    json_object_set_new(whole, "rope_parameters", json_loads(arch->defaults.rope, 0, NULL));
-    status = read_all(arch, whole, where, hp, err);
+    status =
+        json_object_set_new(whole, "rope_parameters", json_loads(arch->defaults.rope, 0, NULL)) == 0
+            ? read_all(arch, whole, where, hp, err)
+            : no_memory(where, err);
     json_decref(whole);
     return status;
 }
 
-static void set_text_sizes(json_t *text, const ith_text_defaults *d)
+/* False: no memory. */
+static bool set_text_sizes(json_t *text, const ith_text_defaults *d)
 {
     const struct {
         const char *key;
@@ -378,40 +386,54 @@ static void set_text_sizes(json_t *text, const ith_text_defaults *d)
                  {"vocab_size", d->n_vocab}};
 
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        if (sizes[i].value > 0 && json_object_get(text, sizes[i].key) == NULL)
-            json_object_set_new(text, sizes[i].key, json_integer(sizes[i].value));
+        if (sizes[i].value > 0 && json_object_get(text, sizes[i].key) == NULL &&
+            json_object_set_new(text, sizes[i].key, json_integer(sizes[i].value)) != 0)
+            return false;
+    return true;
 }
 
-/* The "text_config" of a model of images and text, with what the whole says of both; NULL: it is
- * none. *arch: that of the text. The caller's. */
-static json_t *text_of(const json_t *config, const ith_arch **arch)
+/* What the whole of a model of images and text says of its text, too. False: no memory. */
+static bool set_of_both(json_t *text, const json_t *config)
 {
     static const char *const of_both[] = {"tie_word_embeddings", "quantization_config",
                                           "bos_token_id", "eos_token_id"};
+    bool fine = true;
+
+    for (size_t i = 0; i < sizeof of_both / sizeof *of_both; i++) {
+        const json_t *own = json_object_get(text, of_both[i]);
+        json_t *value = json_object_get(config, of_both[i]);
+        /* a class that ties does so whatever its text says */
+        bool ties = i == 0 && json_is_true(value);
+        if (value != NULL && (own == NULL || json_is_null(own) || ties))
+            fine = json_object_set(text, of_both[i], value) == 0 && fine;
+    }
+    return fine;
+}
+
+/* The "text_config" of a model of images and text, the caller's; *text NULL: it is none. *arch:
+ * that of the text. */
+static ith_status text_of(const json_t *config, const char *where, const ith_arch **arch,
+                          json_t **text, ith_error *err)
+{
     const json_t *part = json_object_get(config, "text_config");
     const char *whole = json_string_value(json_object_get(config, "model_type")), *class,
                *type = json_string_value(json_object_get(part, "model_type"));
     const ith_hf_class *wrapper;
-    json_t *text;
 
+    *text = NULL;
     *arch = whole != NULL && type != NULL ? ith_arch_find_hf(type, &class) : NULL;
     wrapper = *arch != NULL ? (*arch)->hf_wrappers : NULL;
     while (wrapper != NULL && wrapper->model_type != NULL &&
            strcmp(wrapper->model_type, whole) != 0)
         wrapper++;
     if (wrapper == NULL || wrapper->model_type == NULL)
-        return NULL;
-    text = json_copy((json_t *)(uintptr_t)part);
-    set_text_sizes(text, &(*arch)->text);
-    for (size_t i = 0; i < sizeof of_both / sizeof *of_both; i++) {
-        const json_t *own = json_object_get(text, of_both[i]);
-        if (own == NULL || json_is_null(own))
-            json_object_set(text, of_both[i], json_object_get(config, of_both[i]));
-    }
-    if (json_is_true(
-            json_object_get(config, of_both[0]))) /* a class that ties, whatever its text */
-        json_object_set(text, of_both[0], json_object_get(config, of_both[0]));
-    return text;
+        return ITH_OK;
+    *text = json_copy((json_t *)(uintptr_t)part);
+    if (*text != NULL && set_text_sizes(*text, &(*arch)->text) && set_of_both(*text, config))
+        return ITH_OK;
+    json_decref(*text);
+    *text = NULL;
+    return no_memory(where, err);
 }
 
 ith_status ith_hf_config_parse(const json_t *config, const char *where, ith_hparams *hp,
@@ -423,7 +445,7 @@ ith_status ith_hf_config_parse(const json_t *config, const char *where, ith_hpar
 
     if (!json_is_object(config))
         return ith_fail(err, ITH_E_FORMAT, "%s: not a JSON object", where);
-    text = text_of(config, &arch);
+    ITH_TRY(text_of(config, where, &arch, &text, err));
     if (text != NULL) {
         status = ith_hf_config_read(arch, text, where, hp, err);
         json_decref(text);

@@ -155,19 +155,21 @@ static bool append(char **all, size_t *len, const json_t *text)
     return true;
 }
 
-/* Texts of a list of parts, one after another; NULL: it has others than texts, or no memory. */
-static json_t *join_parts(const json_t *parts)
+/* Texts of a list of parts, one after another; NULL: it has others than texts (*text_only is false), or
+ * there is no memory. */
+static json_t *join_parts(const json_t *parts, bool *text_only)
 {
     char *all = NULL;
     size_t len = 0;
     json_t *joined = NULL;
     bool fine = true;
 
-    for (size_t i = 0; fine && i < json_array_size(parts); i++) {
+    *text_only = true;
+    for (size_t i = 0; fine && *text_only && i < json_array_size(parts); i++) {
         const json_t *part = json_array_get(parts, i), *text = json_object_get(part, "text");
         const char *type = text_of(json_object_get(part, "type"));
-        fine = type != NULL && strcmp(type, "text") == 0 && json_is_string(text) &&
-               append(&all, &len, text);
+        *text_only = type != NULL && strcmp(type, "text") == 0 && json_is_string(text);
+        fine = *text_only && append(&all, &len, text);
     }
     if (fine)
         joined = json_stringn(all != NULL ? all : "", len);
@@ -214,6 +216,7 @@ static ith_status take_messages(ith_request *r, const json_t *value, ith_error *
     for (size_t i = 0; i < json_array_size(value); i++) {
         json_t *message = json_array_get(value, i), *content = json_object_get(message, "content"),
                *joined;
+        bool text_only;
         if (text_of(json_object_get(message, "role")) == NULL || !has_content(message, content))
             return wrong(r, "messages", "objects with a role and content, a text", err);
         if (!read_arguments(message))
@@ -221,9 +224,11 @@ static ith_status take_messages(ith_request *r, const json_t *value, ith_error *
         r->tools.n_earlier += json_array_size(json_object_get(message, "tool_calls"));
         if (!json_is_array(content))
             continue;
-        joined = join_parts(content);
-        if (joined == NULL || json_object_set_new(message, "content", joined) != 0)
+        joined = join_parts(content, &text_only);
+        if (!text_only)
             return not_done(r, "messages", "content other than text", err);
+        if (json_object_set_new(message, "content", joined) != 0)
+            return ith_fail(err, ITH_E_MEMORY, "no memory for messages");
     }
     r->messages = ith_json_exact_text(value, false);
     return r->messages != NULL ? ITH_OK : ith_fail(err, ITH_E_MEMORY, "no memory for messages");
@@ -697,7 +702,7 @@ static ith_status end_prompt(ith_request *r, const ith_vocab *vocab, int32_t **i
     const char *opening = r->tools.opening;
     ith_speech *s = &r->speech;
 
-    ith_speech_end(s, vocab, *ids, *n);
+    ITH_TRY(ith_speech_end(s, vocab, *ids, *n, err));
     if (r->how.grammar == NULL)
         return ITH_OK;
     if (r->format != NULL && s->form == &ith_form_harmony)

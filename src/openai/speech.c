@@ -66,9 +66,11 @@ static ith_status find_form(ith_speech *s, const ith_vocab *vocab, const char *a
     ith_error why = {0};
     ith_status status = look_at_call(s, vocab, arguments, tools, "{\"x\": 1}", err), other;
 
-    if (status == ITH_OK && s->form != NULL)
-        return ITH_OK;
+    if (status == ITH_E_MEMORY || (status == ITH_OK && s->form != NULL))
+        return status;
     other = look_at_call(s, vocab, arguments, tools, "\"{\\\"x\\\": 1}\"", &why);
+    if (other == ITH_E_MEMORY)
+        return ith_fail(err, other, "%s", why.text);
     s->text_arguments = other == ITH_OK && (status != ITH_OK || s->form != NULL);
     return s->text_arguments ? ITH_OK : status;
 }
@@ -94,7 +96,7 @@ static ith_status find_calls(ith_speech *s, const ith_vocab *vocab, const char *
     ith_status status = find_form(s, vocab, arguments, tools, &why);
     char list[400];
 
-    if (!tools)
+    if (!tools && status != ITH_E_MEMORY)
         return ITH_OK; /* what is wrong shows when the messages are written */
     if (status != ITH_OK)
         return ith_fail(err, status, "tools: %s", why.text);
@@ -109,13 +111,14 @@ static ith_status find_calls(ith_speech *s, const ith_vocab *vocab, const char *
 
 /* ---- Thoughts ---- */
 
-/* A conversation with an answer, which another question may follow. NULL: the template refuses
- * it. */
-static char *show_answer(const ith_vocab *vocab, const char *arguments, const char *answer,
-                         bool more)
+/* A conversation with an answer, which another question may follow. *text NULL: the template
+ * refuses it. ITH_E_MEMORY. */
+static ith_status show_answer(const ith_vocab *vocab, const char *arguments, const char *answer,
+                              bool more, char **text, ith_error *err)
 {
-    char messages[400], *text = NULL;
+    char messages[400];
     ith_chat_params chat = ith_chat_params_default();
+    ith_error why = {0};
 
     snprintf(messages, sizeof messages,
              "[{\"role\": \"user\", \"content\": \"Think.\"}, {\"role\": \"assistant\", %s}%s]",
@@ -123,9 +126,10 @@ static char *show_answer(const ith_vocab *vocab, const char *arguments, const ch
     chat.messages_json = messages;
     chat.arguments = arguments;
     chat.no_generation_prompt = true;
-    if (ith_chat_render(vocab, &chat, &text, NULL) != ITH_OK)
-        return NULL;
-    return text;
+    *text = NULL;
+    return ith_chat_render(vocab, &chat, text, &why) == ITH_E_MEMORY
+               ? ith_fail(err, ITH_E_MEMORY, "%s", why.text)
+               : ITH_OK;
 }
 
 /* The marks whose first stands before the first n bytes' end; NULL: none. */
@@ -160,23 +164,26 @@ static void look_at_answer(ith_speech *s, const char *text)
         s->marks = &marks[0];
 }
 
-static void find_marks(ith_speech *s, const ith_vocab *vocab, const char *arguments)
+static ith_status find_marks(ith_speech *s, const ith_vocab *vocab, const char *arguments,
+                             ith_error *err)
 {
     static const char inside[] =
         "\"content\": \"<think>\\n" THOUGHT "\\n</think>\\n\\n" ANSWER "\"",
                       apart[] =
                           "\"content\": \"" ANSWER "\", \"reasoning_content\": \"" THOUGHT "\"";
-    char *text = show_answer(vocab, arguments, inside, true);
+    char *text;
 
+    ITH_TRY(show_answer(vocab, arguments, inside, true, &text, err));
     if (text != NULL)
         look_at_answer(s, text);
     free(text);
     if (s->form == &ith_form_harmony || s->marks != NULL)
-        return;
-    text = show_answer(vocab, arguments, apart, false);
+        return ITH_OK;
+    ITH_TRY(show_answer(vocab, arguments, apart, false, &text, err));
     if (text != NULL)
         s->marks = marks_written(text);
     free(text);
+    return ITH_OK;
 }
 
 ith_status ith_speech_find(ith_speech *s, const ith_vocab *vocab, const char *arguments,
@@ -189,12 +196,11 @@ ith_status ith_speech_find(ith_speech *s, const ith_vocab *vocab, const char *ar
                    : ith_fail(err, ITH_E_ARGUMENT, "tools: the model has no tokenizer");
     if (wanted != 0)
         ITH_TRY(find_calls(s, vocab, arguments, wanted, err));
-    if (s->form != &ith_form_harmony)
-        find_marks(s, vocab, arguments);
-    return ITH_OK;
+    return s->form != &ith_form_harmony ? find_marks(s, vocab, arguments, err) : ITH_OK;
 }
 
-void ith_speech_end(ith_speech *s, const ith_vocab *vocab, const int32_t *ids, size_t n)
+ith_status ith_speech_end(ith_speech *s, const ith_vocab *vocab, const int32_t *ids, size_t n,
+                          ith_error *err)
 {
     enum { TAIL = 16 };
     const ith_marks *open = NULL;
@@ -203,12 +209,13 @@ void ith_speech_end(ith_speech *s, const ith_vocab *vocab, const int32_t *ids, s
 
     s->thinks = false;
     if (s->form == &ith_form_harmony)
-        return;
-    if (ith_vocab_detokenize(vocab, ids + first, n - first, &text, &len, NULL) == ITH_OK)
-        open = marks_before(text, len);
+        return ITH_OK;
+    ITH_TRY(ith_vocab_detokenize(vocab, ids + first, n - first, &text, &len, err));
+    open = marks_before(text, len);
     free(text);
-    if (open == NULL)
-        return;
-    s->marks = open;
-    s->thinks = true;
+    if (open != NULL) {
+        s->marks = open;
+        s->thinks = true;
+    }
+    return ITH_OK;
 }

@@ -22,12 +22,13 @@ enum {
 
 /* All but `thinks`. `arguments`: of the chat template, or NULL. Without a template nothing is
  * found.
- * ITH_E_UNSUPPORTED: with functions, if the form of calls is none that is known, or the template
+ * ITH_E_MEMORY. ITH_E_UNSUPPORTED: with functions, if the form of calls is none that is known, or the template
  * takes no functions. */
 ith_status ith_speech_find(ith_speech *speech, const ith_vocab *vocab, const char *arguments,
                            unsigned wanted, ith_error *err);
 
-/* Where the prompt ends: sets `thinks`, and the marks if they are not known. */
-void ith_speech_end(ith_speech *speech, const ith_vocab *vocab, const int32_t *ids, size_t n);
+/* Where the prompt ends: sets `thinks`, and the marks if they are not known. ITH_E_MEMORY. */
+ith_status ith_speech_end(ith_speech *speech, const ith_vocab *vocab, const int32_t *ids, size_t n,
+                          ith_error *err);
 
 #endif

@@ -34,10 +34,15 @@ typedef struct piece {
 static piece piece_of(const ith_answer *a, int32_t id, bool first)
 {
     const ith_vocab *vocab = a->server->vocab;
+    ith_status status = ITH_OK;
     piece p = {0};
 
-    if (first && ith_vocab_detokenize(vocab, &id, 1, &p.owned, &p.len, NULL) == ITH_OK)
+    if (first)
+        status = ith_vocab_detokenize(vocab, &id, 1, &p.owned, &p.len, NULL);
+    if (status == ITH_OK)
         p.bytes = p.owned;
+    else if (status == ITH_E_MEMORY)
+        ith_json_lose();
     if (p.bytes == NULL)
         p.bytes = ith_vocab_token(vocab, id, &p.len);
     return p;
@@ -52,7 +57,7 @@ static json_t *name_of(const piece *p, int32_t id)
 
     if (name != NULL || p->bytes == NULL)
         return name;
-    text = malloc(7 + 4 * p->len);
+    text = ith_json_malloc(7 + 4 * p->len);
     if (text == NULL)
         return NULL;
     strcpy(text, "bytes:");
@@ -184,7 +189,7 @@ static const char *finish_of(const ith_news *news, const ith_part *part)
 static json_t *text_of(const ith_asked *asked, const ith_news *news, const ith_part *part)
 {
     size_t before = part->begun ? 0 : asked->len;
-    char *both = malloc(before + news->len + 1);
+    char *both = ith_json_malloc(before + news->len + 1);
     json_t *text;
 
     if (both == NULL)
@@ -250,22 +255,25 @@ static json_t *choice_json(const ith_answer *a, size_t i, const ith_news *news, 
                      finish_of(news, part));
 }
 
-json_t *ith_answer_choice(const ith_answer *a, size_t i, const ith_news *news, ith_part *part,
-                          bool streamed)
+bool ith_answer_choice(const ith_answer *a, size_t i, const ith_news *news, ith_part *part,
+                       bool streamed, json_t **choice)
 {
-    json_t *choice = NULL;
-
-    if (part->ended || (a->request.chat && !push_text(a, i, news, part)))
-        return NULL;
+    *choice = NULL;
+    if (part->ended)
+        return true;
+    if (a->request.chat && !push_text(a, i, news, part))
+        return false;
     if (has_news(news, part, a->request.chat)) {
-        choice = choice_json(a, i, news, part, streamed);
+        *choice = choice_json(a, i, news, part, streamed);
         part->begun = true;
+        if (*choice == NULL)
+            return false;
     }
     part->known.text += news->len;
     part->known.token += news->n_tokens;
     part->known.answer += news->n_ends;
     part->ended = news->ended;
-    return choice;
+    return true;
 }
 
 void ith_part_close(ith_part *part)

@@ -48,10 +48,10 @@ void ith_answer_free(void *answer);
 
 void ith_part_close(ith_part *part);
 
-/* The news of choice i, after `part`, as an entry of "choices"; *part moves on. NULL: there are
- * none, or no memory. `streamed`: in the form of a stream. */
-json_t *ith_answer_choice(const ith_answer *answer, size_t i, const ith_news *news, ith_part *part,
-                          bool streamed);
+/* The news of choice i, after `part`, as an entry of "choices", the caller's; *part moves on. NULL:
+ * there are none. False: no memory. `streamed`: in the form of a stream. */
+bool ith_answer_choice(const ith_answer *answer, size_t i, const ith_news *news, ith_part *part,
+                       bool streamed, json_t **choice);
 
 /* When all choices have ended. parts: [n of the call]. */
 json_t *ith_answer_usage(const ith_answer *answer, const ith_part *parts);

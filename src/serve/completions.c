@@ -98,15 +98,16 @@ static ith_status check_ids(ith_answer *a, const ith_asked *asked, refusal *no)
 }
 
 /* Does the text begin with what the token is as the first of a text? */
-static bool begins_with(const ith_vocab *vocab, const char *text, size_t len, int32_t id)
+static ith_status begins_with(const ith_vocab *vocab, const char *text, size_t len, int32_t id,
+                              bool *so, ith_error *err)
 {
     char *first;
     size_t n;
-    bool same = ith_vocab_detokenize(vocab, &id, 1, &first, &n, NULL) == ITH_OK && n <= len &&
-                memcmp(first, text, n) == 0;
 
+    ITH_TRY(ith_vocab_detokenize(vocab, &id, 1, &first, &n, err));
+    *so = n <= len && memcmp(first, text, n) == 0;
     free(first);
-    return same;
+    return ITH_OK;
 }
 
 /* What stands before the answer: the prompt as it was sent, or the text of its tokens. */
@@ -115,12 +116,14 @@ static ith_status make_echo(const ith_answer *a, size_t i, ith_asked *asked, ith
     const ith_vocab *vocab = a->server->vocab;
     size_t len;
     const char *text = ith_request_text(&a->request, i, &len);
+    bool begun;
 
     if (vocab == NULL)
         return ITH_OK;
     if (text == NULL)
         return ith_vocab_detokenize(vocab, asked->ids, asked->n, &asked->text, &asked->len, err);
-    asked->before = !begins_with(vocab, text, len, asked->ids[0]);
+    ITH_TRY(begins_with(vocab, text, len, asked->ids[0], &begun, err));
+    asked->before = !begun;
     asked->text = malloc(len + 1);
     if (asked->text == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for a prompt");
@@ -180,7 +183,7 @@ static ith_status make_call(ith_answer *a, ith_error *err)
 }
 
 /* All that a request waits with; its body is freed. */
-static ith_status prepare(ith_visit *x, ith_answer *a, refusal *no)
+static ith_status prepare_all(ith_visit *x, ith_answer *a, refusal *no)
 {
     ITH_TRY(read_request(x, a, &no->err));
     ITH_TRY(ith_request_grammar(&a->request, x->server->vocab, &no->err));
@@ -191,6 +194,15 @@ static ith_status prepare(ith_visit *x, ith_answer *a, refusal *no)
     json_decref(a->body);
     a->body = NULL;
     return ITH_OK;
+}
+
+static ith_status prepare(ith_visit *x, ith_answer *a, refusal *no)
+{
+    ith_status status = prepare_all(x, a, no);
+
+    return ith_json_lost(x->mark)
+               ? ith_fail(&no->err, ITH_E_MEMORY, "no memory to read the request")
+               : status;
 }
 
 static ith_status wait_in_line(ith_answer *a, refusal *no)
@@ -230,10 +242,9 @@ static json_t *whole_response(const ith_answer *a, json_t *events)
     ith_part part = {0};
     ith_news news;
     json_t *choice = NULL, *usage;
-    bool fine = ith_choice_news(&a->call->choices[0], &part.known, &news);
+    bool fine = ith_choice_news(&a->call->choices[0], &part.known, &news) &&
+                ith_answer_choice(a, 0, &news, &part, true, &choice);
 
-    if (fine)
-        choice = ith_answer_choice(a, 0, &news, &part, true);
     usage = ith_answer_usage(a, &part);
     fine =
         fine && choice != NULL &&
@@ -256,9 +267,10 @@ static json_t *whole_chat(const ith_answer *a)
 
     for (size_t i = 0; fine && i < a->call->n; i++) {
         ith_news news;
-        fine =
-            ith_choice_news(&a->call->choices[i], &parts[i].known, &news) &&
-            json_array_append_new(choices, ith_answer_choice(a, i, &news, &parts[i], false)) == 0;
+        json_t *choice = NULL;
+        fine = ith_choice_news(&a->call->choices[i], &parts[i].known, &news) &&
+               ith_answer_choice(a, i, &news, &parts[i], false, &choice) &&
+               json_array_append_new(choices, choice) == 0;
         ith_news_free(&news);
         ith_part_close(&parts[i]);
     }
@@ -462,8 +474,9 @@ static void put_news(stream *s, const state *now)
         json_t *choice;
         if (news->n_answer == 0 && !news->ended)
             continue;
-        choice = ith_answer_choice(a, i, news, &s->parts[i], true);
-        if (a->response != NULL) {
+        if (!ith_answer_choice(a, i, news, &s->parts[i], true, &choice))
+            s->broken = true;
+        else if (a->response != NULL) {
             put_response(s, choice);
             json_decref(choice);
         } else if (choice != NULL)
@@ -486,6 +499,7 @@ static void look(stream *s)
 {
     ith_call *call = s->answer->call;
     state now = {.news = calloc(call->n, sizeof *now.news)};
+    unsigned mark = ith_json_mark();
     bool fine = now.news != NULL;
 
     ith_call_wait(call, &s->seen, LOOK_MS);
@@ -498,6 +512,7 @@ static void look(stream *s)
         put_news(s, &now);
     if (fine && now.ended && !now.failed)
         put_end(s);
+    s->broken = ith_json_lost(mark) || s->broken;
     if (fine && s->len == 0 && ith_now_ms() - s->last >= KEEP_ALIVE_MS)
         put_progress(s, &now);
     for (size_t i = 0; now.news != NULL && i < call->n; i++)

@@ -37,12 +37,16 @@ static ith_status tokenize(const ith_vocab *vocab, const char *question, ith_tex
     const ith_message messages[] = {{"system", system_text}, {"user", question}};
     ith_chat_params chat = ith_chat_params_default();
     ith_error why = {0};
+    ith_status status;
 
     chat.messages = messages;
     chat.n_messages = 2;
     chat.thinking = ITH_THINKING_OFF;
-    if (ith_chat_tokenize(vocab, &chat, &item->ids, &item->n_ids, NULL, &why) == ITH_OK)
+    status = ith_chat_tokenize(vocab, &chat, &item->ids, &item->n_ids, NULL, &why);
+    if (status == ITH_OK)
         return ITH_OK;
+    if (status == ITH_E_MEMORY)
+        return ith_fail(err, status, "%s", why.text);
     chat.thinking = ITH_THINKING_DEFAULT;
     return ith_chat_tokenize(vocab, &chat, &item->ids, &item->n_ids, NULL, err);
 }

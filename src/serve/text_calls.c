@@ -211,6 +211,8 @@ enum MHD_Result ith_texts_answer(ith_visit *x, const ith_texts_kind *kind, void 
 
     if (status == ITH_OK)
         status = kind->read(x, body, request, &texts, &param, &err);
+    if (ith_json_lost(x->mark))
+        status = ith_fail(&err, ITH_E_MEMORY, "no memory to read the request");
     if (status == ITH_OK) {
         param = NULL;
         status = run(x, &texts, &gone, &err);

@@ -75,6 +75,8 @@ enum MHD_Result ith_visit_tokenize(ith_visit *x)
 
     if (status == ITH_OK)
         status = tokenize(x, body, &r, &ids, &n, &err);
+    if (ith_json_lost(x->mark))
+        status = ith_fail(&err, ITH_E_MEMORY, "no memory to read the request");
     result = status == ITH_OK ? ith_visit_json(x, MHD_HTTP_OK, tokens_json(x->server, ids, n))
                               : ith_visit_refuse(x, &err, NULL, r.param);
     free(ids);
@@ -147,15 +149,17 @@ static json_t *named_token(const ith_server *server, const char *name)
     static const ith_message nothing = {.role = "user", .content = ""};
     ith_chat_params chat = ith_chat_params_default();
     char source[80], *text = NULL;
-    json_t *token;
+    json_t *token = NULL;
+    ith_status status;
 
     snprintf(source, sizeof source, "{%% if %s is defined %%}{{ %s }}{%% endif %%}", name, name);
     chat.messages = &nothing;
     chat.n_messages = 1;
     chat.template_source = source;
-    if (ith_chat_render(server->vocab, &chat, &text, NULL) != ITH_OK || text[0] == 0)
+    status = ith_chat_render(server->vocab, &chat, &text, NULL);
+    if (status != ITH_E_MEMORY && (status != ITH_OK || text[0] == 0))
         token = json_null();
-    else
+    else if (status == ITH_OK)
         token = ith_json_c_string(text);
     free(text);
     return token;

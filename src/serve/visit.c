@@ -51,8 +51,10 @@ enum MHD_Result ith_visit_json(ith_visit *x, unsigned status, json_t *value)
     struct MHD_Response *response;
 
     json_decref(value);
-    if (text == NULL)
+    if (ith_json_lost(x->mark) || text == NULL) {
+        free(text);
         return MHD_NO;
+    }
     response = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
     if (response == NULL)
         free(text);
@@ -470,12 +472,14 @@ enum MHD_Result ith_visit_handle(void *user, struct MHD_Connection *connection, 
             return MHD_NO;
         x->server = user;
         x->connection = connection;
+        x->mark = ith_json_mark();
         ith_guest_begins(x);
         count(x->server, 1);
         ith_account_open(x);
         return check(x, method, path);
     }
     *n = 0;
+    x->mark = ith_json_mark(); /* this thread's, which has others' visits in between */
     if (more > 0 && !x->refused)
         take_body(x, data, more);
     if (more > 0 || x->refused)

@@ -31,6 +31,7 @@ struct ith_visit {
     bool too_long;   /* the body */
     bool overload;   /* the bodies of all requests together are */
     bool refused;    /* a response is under way before the body has come */
+    unsigned mark;   /* of this call of MHD's: see ith_json_lost */
 
     /* account.c */
     int64_t came;         /* ith_now_ms */

@@ -60,14 +60,19 @@ __attribute__((destructor)) static void count(void)
 static void look(void)
 {
     const char *name = getenv("FAULT_AT");
-    char text[32] = "";
-    int fd = name != NULL ? open(name, O_RDONLY) : -1;
+    char text[32] = "", mine[500];
+    int fd;
 
-    if (fd < 0)
+    /* one thread takes it */
+    snprintf(mine, sizeof mine, "%s.%d", name != NULL ? name : "", (int)gettid());
+    if (name == NULL || rename(name, mine) != 0)
         return;
-    if (read(fd, text, sizeof text - 1) > 0 && unlink(name) == 0)
+    fd = open(mine, O_RDONLY);
+    if (fd >= 0 && read(fd, text, sizeof text - 1) > 0)
         __atomic_store_n(&left, atol(text), __ATOMIC_RELAXED);
-    close(fd);
+    if (fd >= 0)
+        close(fd);
+    unlink(mine);
 }
 
 static bool fails(const void *caller)

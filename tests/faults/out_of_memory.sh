@@ -1,8 +1,7 @@
 #!/bin/bash
 # out_of_memory.sh - an allocation of the program fails, in each command that answers or reckons: it does what it does otherwise, or
-# says one line and exits with 1. A server goes on, and answers the next request.
+# says one line and exits with 1. (The server: serve_out_of_memory.sh.)
 . tests/tap.sh
-. tests/served.sh
 
 shim=$work/failing_malloc.so
 if ldd "$ITHACA" | grep -q 'lib[at]san'; then
@@ -68,50 +67,3 @@ fails "inspect" "$ITHACA" inspect $NEEDLE --json
 fails "run, a schema" "${run[@]}" --json-schema "$work/person.json"
 fails "run, a grammar" "${run[@]}" --grammar "$work/key.gbnf"
 fails "batch" bash "$work/batch.sh"
-
-# ---- A server: one of the allocations of a request fails ----
-model=$work/model
-cp -r $NEEDLE "$model"
-cat >"$model/chat_template.jinja" <<'EOF'
-{% for t in tools or [] %}{{ t | tojson }}{% endfor %}{% for m in messages %}<|im_start|>{{ m.role }}
-{{ m.content or '' }}{% for c in m.tool_calls %}
-<tool_call>
-{"name": "{{ c.function.name }}", "arguments": {{ c.function.arguments | tojson }}}
-</tool_call>{% endfor %}<|im_end|>
-{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
-{% endif %}
-EOF
-cat >"$work/ask.py" <<'PY'
-import json, sys
-tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {"x": {"type": "integer"}}}}}
-say = {"messages": [{"role": "user", "content": "What is the passkey?"}], "max_tokens": 4, "temperature": 0}
-kinds = {"tools": {**say, "tools": [tool], "tool_choice": "required"}, "logprobs": {**say, "logprobs": True, "top_logprobs": 2, "n": 2},
-         "format": {**say, "response_format": {"type": "json_object"}}, "stream": {**say, "stream": True}}
-print(json.dumps(kinds[sys.argv[1]]))
-PY
-# the text of a response, whole or in pieces
-content() { grep -oE '"(content|arguments)":"([^"\\]|\\.)*"' "$out" | sed -E 's/^"[a-z]*":"(.*)"$/\1/' | tr -d '\n'; }
-disarm() { echo -1 >"$work/at" && until [[ ! -e $work/at ]] || ! kill -0 "$server" 2>/dev/null; do curl -s "$url/health" >/dev/null; done; }
-on=(env LD_PRELOAD="$shim")
-start -q
-for kind in tools logprobs format stream; do
-    body=$(python3 "$work/ask.py" $kind)
-    same "serve, $kind: undisturbed" 200 "$(post /v1/chat/completions <<<"$body")"
-    right=$(content) wrong=''
-    for at in 0 5 15 24 38 57 130 300; do
-        echo $at >"$work/at"
-        : >"$out"
-        status=$(post /v1/chat/completions <<<"$body") || status=000 # a stream is cut: curl says so
-        disarm
-        grep -q '"code":"out_of_memory"' "$out" && status=503
-        case $status in
-        200) [[ $(content) == "$right" ]] || wrong+="$at: another answer, $(content); " ;;
-        000 | 500 | 503) ;; # or the connection is closed
-        *) wrong+="$at: status $status $(head -c 200 "$out"); " ;;
-        esac
-        [[ $(code "$url/health") == 200 ]] || { wrong+="$at: the server has ended: $(tail -n 1 "$work/log"); " && start -q; }
-    done
-    same "serve, $kind: none is taken amiss" "" "$wrong"
-    same "serve, $kind: again" "200 $right" "$(post /v1/chat/completions <<<"$body") $(content)"
-done
-stop "serve: it ends as asked"
