@@ -67,6 +67,9 @@ ith_status ith_batch_request_read(ith_batch_request *r, const char *text, size_t
     json_t *body;
 
     r->body.prefix = "body.";
+    if (!ith_request_is_flat(text, len))
+        return ith_fail(err, ITH_E_ARGUMENT, "the line is nested deeper than %d lists and objects",
+                        ITH_REQUEST_NESTING);
     ITH_TRY(ith_request_parse(&r->body, text, len, "the line", &r->root, err));
     if (!json_is_object(r->root))
         return ith_fail(err, ITH_E_FORMAT, "the line is not a JSON object");

@@ -2,6 +2,7 @@
 #include "base/checksum.h"
 #include "cli/arguments.h"
 #include "cli/batch_lines.h"
+#include "cli/batch_names.h"
 #include "cli/batch_output.h"
 #include "cli/batch_request.h"
 #include "cli/commands.h"
@@ -217,15 +218,17 @@ static bool hold(batch_state *b, int64_t number, char *text)
     return add_held(b);
 }
 
-/* Takes the line. */
+/* Takes the line. All JSON of this run that was lost, and that nobody has dealt with, is its. */
 static bool write_line(batch_state *b, int64_t number, json_t *line)
 {
     char *text = line != NULL ? ith_json_text(line, false) : NULL;
     bool written;
 
     json_decref(line);
-    if (text == NULL)
+    if (ith_json_lost(0) || text == NULL) {
+        free(text);
         return no_memory(b);
+    }
     if (b->args->ordered)
         return hold(b, number, text);
     written = add(b, text);
@@ -425,6 +428,8 @@ static work *read_request(batch_state *b, ith_ids *ids, bool *on)
     if (status == ITH_OK)
         status = ith_request_ids(&w->request.body, 0, ith_engine_vocab(b->engine), &ids->data,
                                  &ids->n, &err);
+    if (ith_json_lost(0))
+        status = ith_fail(&err, ITH_E_MEMORY, "no memory to read the request");
     if (status == ITH_OK)
         return w;
     *on = refuse(b, w, BAD_REQUEST, &err);
@@ -492,9 +497,8 @@ static bool goes_on(void *user, const ith_many_counts *counts)
 
 /* ---- The run ---- */
 
-/* Rank 0: how many lines there are, and whether the output is theirs. The input is open before and
- * after. */
-static ith_status count_lines(batch_state *b, ith_error *err)
+/* Rank 0: how many lines there are, which names they have, and whether the output is theirs. */
+static ith_status read_lines(batch_state *b, ith_batch_names *names, ith_error *err)
 {
     int64_t found = 0;
     bool more = true, has;
@@ -506,6 +510,8 @@ static ith_status count_lines(batch_state *b, ith_error *err)
         if (ith_batch_lines_blank(&b->lines))
             continue;
         ITH_TRY(ith_batch_output_has(&b->output, b->lines.number, digest_of_line(b), &has, err));
+        ITH_TRY(ith_batch_names_add(names, b->lines.text.data, b->lines.text.len, b->lines.number,
+                                    err));
         found += has;
         b->total += is_mine(b);
         b->before += is_mine(b) && has;
@@ -515,6 +521,17 @@ static ith_status count_lines(batch_state *b, ith_error *err)
                         "%s: it answers lines that %s does not have: it is the output of another "
                         "input",
                         b->args->output, b->args->input);
+    return ith_batch_names_check(names, b->args->input, err);
+}
+
+/* Rank 0. The input is open before and after. */
+static ith_status count_lines(batch_state *b, ith_error *err)
+{
+    ith_batch_names names = {0};
+    ith_status status = read_lines(b, &names, err);
+
+    ith_batch_names_free(&names);
+    ITH_TRY(status);
     ith_batch_lines_close(&b->lines);
     return ith_batch_lines_open(b->args->input, &b->lines, err);
 }

@@ -310,7 +310,7 @@ static const ith_option model_options[] = {
      .kind = ITH_OPTION_TEXT,
      .metavar = "TYPE",
      .at = offsetof(model_bench_args, type),
-     .preset = "q4_0",
+     .otherwise = "q4_0",
      .help = "type of the random weights",
      .more = "q4_0, q4_1, q8_0, bf16, f16 or f32."},
     {.name = "depths",
@@ -578,8 +578,11 @@ static int check_model_args(const ith_cli *cli, const char *command, model_bench
 
     if ((a->model.model != NULL) == (a->shape != NULL))
         return ith_args_wrong(cli, command, "expected either MODEL or --shape SHAPE");
+    if (a->type != NULL && a->shape == NULL)
+        return ith_args_wrong(cli, command, "--type is that of --shape; a model has its own");
     if (a->shape != NULL) {
-        snprintf(a->name, sizeof a->name, "synthetic:%s:%s", a->shape, a->type);
+        snprintf(a->name, sizeof a->name, "synthetic:%s:%s", a->shape,
+                 a->type != NULL ? a->type : "q4_0");
         a->model.model = a->name;
     }
     if (a->csv && a->model.output.json)

@@ -111,6 +111,12 @@ static int parse(const ith_cli *cli, int argc, char **argv, perplexity_args *arg
     if (code == ITH_ARGS_OK && args->model.exact && (args->quants != NULL || args->kvs != NULL))
         code = ith_args_wrong(cli, ith_command_eval_perplexity.name,
                               "--exact keeps weights and KV cache in f32; omit --quants and --kvs");
+    if (code == ITH_ARGS_OK && args->model.quant.quant >= 0 && args->quants != NULL)
+        code = ith_args_wrong(cli, ith_command_eval_perplexity.name,
+                              "give --quant or --quants, not both");
+    if (code == ITH_ARGS_OK && args->model.kv >= 0 && args->kvs != NULL)
+        code =
+            ith_args_wrong(cli, ith_command_eval_perplexity.name, "give --kv or --kvs, not both");
     if (code == ITH_ARGS_OK)
         code = read_list(cli, "quants", args->quants, ith_quant_words, (int)params->quant,
                          args->quant, &args->n_quants);

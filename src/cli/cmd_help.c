@@ -50,6 +50,8 @@ static int help_main(const ith_cli *cli, int argc, char **argv)
     code = ith_args_parse(cli, &ith_command_help, &args, argc, argv);
     if (code != ITH_ARGS_OK)
         return code;
+    if (args.man && args.completion != SHELL_NONE)
+        return ith_args_wrong(cli, argv[0], "give --man or --completion, not both");
     if (args.man)
         ith_manual_print(cli, stdout);
     else if (args.completion == SHELL_BASH)

@@ -188,6 +188,8 @@ static int parse(const ith_cli *cli, int argc, char **argv, tokenize_args *args)
     if (args->decode && (args->count || args->chat || args->conversation.parse_special))
         return ith_args_wrong(cli, argv[0],
                               "--decode excludes --count, --chat and --parse-special");
+    if (args->render && args->count)
+        return ith_args_wrong(cli, argv[0], "--render prints text; omit --count");
     if (!args->chat && ith_chat_args_given(&args->conversation))
         return ith_args_wrong(cli, argv[0],
                               "the options of chat templates need --chat or --render");

@@ -145,6 +145,8 @@ static int check_prompt(const ith_cli *cli, const char *command, ith_prompt_args
             cli, command, "the prompt is missing: -p TEXT, -f FILE, --messages FILE or --ids FILE");
     if (prompt->text != NULL && prompt->text[strspn(prompt->text, prompt->raw ? "" : blank)] == 0)
         return ith_args_wrong(cli, command, "there is no text in -p \"%s\"", prompt->text);
+    if (prompt->ids_file != NULL && prompt->chat.parse_special)
+        return ith_args_wrong(cli, command, "--parse-special is about text; omit it with --ids");
     prompt->raw |= prompt->ids_file != NULL;
     if (prompt->raw && ith_chat_args_given(&prompt->chat))
         return ith_args_wrong(cli, command,

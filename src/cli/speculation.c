@@ -65,6 +65,8 @@ int ith_speculation_args_check(const ith_cli *cli, const char *command, ith_spec
 
     args->max = args->model != NULL ? MODEL_DRAFT : ITH_DRAFT_MAX;
     if (strcmp(how, "off") == 0) {
+        if (args->model != NULL)
+            return ith_args_wrong(cli, command, "--speculate off needs no model; omit --draft");
         args->max = 0;
     } else if (is_word(how, "lookup", &args->max)) {
         if (args->model != NULL)

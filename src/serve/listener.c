@@ -247,6 +247,14 @@ static ith_status open_listener(ith_server *server, ith_error *err)
     return ITH_OK;
 }
 
+/* Of an address. One with a %00 in it stays as it is, and is unknown: it would end there. */
+static size_t unescape(void *user, struct MHD_Connection *connection, char *text)
+{
+    (void)user;
+    (void)connection;
+    return strstr(text, "%00") != NULL ? strlen(text) : MHD_http_unescape(text);
+}
+
 ith_status ith_listener_open(ith_server *server, ith_error *err)
 {
     const ith_server_params *p = &server->params;
@@ -261,7 +269,8 @@ ith_status ith_listener_open(ith_server *server, ith_error *err)
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)p->timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)HEADER_BYTES, MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES,
         MHD_OPTION_NOTIFY_COMPLETED, ith_visit_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION,
-        notify, server, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+        notify, server, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_UNESCAPE_CALLBACK,
+        unescape, NULL, MHD_OPTION_END);
     if (server->http == NULL)
         return ith_fail(err, ITH_E_IO, "the HTTP threads of %s cannot be started", server->address);
     return ITH_OK;

@@ -110,11 +110,12 @@ print([len(json.loads(l)["response"]["body"]["choices"][0]["token_ids"]) for l i
 
 # ---- What is refused, line by line ----
 python3 - "$work/bad" >"$work/params" <<'EOF'
-import json, sys
+import itertools, json, sys
 chat = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}
+number = itertools.count()
 def line(param, **more):
     body = dict(chat, **more.pop("body", {}))
-    return param, json.dumps(dict({"custom_id": f"c{len(lines)}", "body": body}, **more))
+    return param, json.dumps(dict({"custom_id": f"c{next(number)}", "body": body}, **more))
 lines = []
 for param, body in [("body.n", {"n": 2}), ("body.stream", {"stream": True}), ("body.tools", {"tools": [{}]}),
                     ("body.temperature", {"temperature": -1}), ("body.temperature", {"temperature": "hot"}),
@@ -143,6 +144,7 @@ for param, text in [("None", "{"), ("None", "[]"), ("None", "null"), ("None", "[
     lines.append((param, text))
 lines.append(("ok", json.dumps({"custom_id": "good", "body": dict(chat, n=1, stream=False, stop=None, user="u", temperature=0,
     messages=[{"role": "user", "content": [{"type": "text", "text": "H"}, {"type": "text", "text": "i"}]}])})))
+lines.append(("None", '{"custom_id": "deep", "body": {"metadata": %s, "prompt": "a"}}' % ("[" * 101 + "]" * 101)))
 with open(sys.argv[1], "wb") as f:
     f.write(b"\n".join(text.encode("latin-1") for _, text in lines))
 print([param for param, _ in lines])
@@ -154,7 +156,7 @@ def what(l):
     r = json.loads(l)["response"]
     return str(r["body"]["error"]["param"]) if r["status_code"] == 400 else "ok"
 print([what(l) for l in open(sys.argv[1])])' "$work/errors")"
-matches "hostile lines: said so" "$err" "warning: 42 requests have an error"
+matches "hostile lines: said so" "$err" "warning: 43 requests have an error"
 
 # ---- Files ----
 echo "my notes" >"$work/notes"
@@ -166,6 +168,10 @@ matches "an output of a longer input: said so" "$err" "line 1 answers line 99999
 printf 'my notes' >"$work/notes"
 expect "the same without a line end" 1 "${batch[@]}" --output "$work/notes"
 same "it stays" "my notes" "$(cat "$work/notes")"
+{ cat "$work/in" && echo && sed -n 3p "$work/in" | sed 's/"body"/ "body"/'; } >"$work/twice"
+expect "one custom_id in two lines" 1 "$ITHACA" batch "$work/nothing" -i "$work/twice" -o "$work/of-twice"
+matches "one custom_id in two lines: which" "$err" "lines 3 and [0-9]+ have the same custom_id"
+same "one custom_id in two lines: nothing is written" 0 "$(stat -c %s "$work/of-twice")"
 sed 's/request-/other-/' "$work/in" >"$work/other"
 # Before the model is loaded: this one is not there
 expect "the output of another input" 1 "$ITHACA" batch "$work/no-model" --threads 1 -q -i "$work/other" -o "$work/one"

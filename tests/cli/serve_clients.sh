@@ -51,6 +51,8 @@ for name, status, param, got in [
         ("brackets in a text", 200, None, post(json.dumps({"prompt": "[" * 200 + '"\\' + "[" * 200, "max_tokens": 1}), text)),
         ("a list that is not deep", 200, None, post('{"prompt": "a", "metadata": %s}' % nest(90, "[", "]"), text)),
         ("a long body", 413, None, post(json.dumps({"prompt": "x" * 10000}), text)), ("no such address", 404, None, post("{}", "/v2")),
+        ("the page, and a zero", 404, None, post(None, "/%00", "GET")), ("an address, and a zero", 404, None, post(None, "/health%00x", "GET")),
+        ("a model, and a zero", 404, "model", post(None, "/v1/models/x%00", "GET")),
         ("another method", 405, None, post(None, text, "GET")), ("another method", 405, None, post("{}", "/health"))]:
     check("refused: " + name if status != 200 else name, got[:2] == (status, param), got)
 

@@ -61,6 +61,11 @@ echo 'root ::= root "a"' >"$work/left.gbnf"
 expect "left recursion, 2 ranks" 1 scripts/on_ranks.sh 2 "${run[@]}" --grammar "$work/left.gbnf"
 matches "left recursion: by name" "$err" "root begins with itself|can never end"
 expect "not JSON" 1 "${run[@]}" --json-schema "$work/left.gbnf"
+refused "a schema that nothing fits" 'false' 'no text fits|nothing|can never'
+refused "no schema" '7' 'neither an object nor true or false'
+echo true >"$work/any.json"
+expect "a schema that everything fits" 0 "${run[@]}" --json-schema "$work/any.json" -n 60 --json
+same "a schema that everything fits: JSON" True "$(field "$out" 'j["finish"] == "length" or [json.loads(j["text"])] != []')"
 expect "no such file" 1 "${run[@]}" --json-schema "$work/nothing"
 expect "both" 2 "${run[@]}" --json-schema "$work/person.json" --grammar "$work/keys.gbnf"
 expect "--ignore-eos" 2 "${run[@]}" --grammar "$work/keys.gbnf" --ignore-eos

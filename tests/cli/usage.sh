@@ -55,6 +55,15 @@ usage "text twice" tokenize -m $NEEDLE -p hello -f "$work/text"
 usage "template options without a template" run -m $NEEDLE --raw -p hello --system "be kind"
 usage "contradiction" score -m $NEEDLE -f "$work/text" --exact --quant w4
 
+# options that would have no effect
+usage "a type of a model that has its own" bench model $NEEDLE --type zz
+usage "two kinds of help" help --man --completion bash
+usage "the count of a text" tokenize $NEEDLE -p hello --render --count
+usage "a type beside a list of them" eval perplexity $NEEDLE -f "$work/text" --quant w8 --quants w8,w4
+usage "a cache's type beside a list of them" eval perplexity $NEEDLE -f "$work/text" --kv f32 --kvs q8,f32
+usage "a model that guesses nothing" run $NEEDLE -p hello --speculate off --draft "$work/text"
+usage "markers in ids" run $NEEDLE --ids "$work/text" --parse-special
+
 usage "speculation of an unknown kind" run -m $NEEDLE -p hello --speculate luck
 usage "drafts longer than a pass" run -m $NEEDLE -p hello --speculate lookup:16
 usage "drafts without a length" run -m $NEEDLE -p hello --speculate lookup:
