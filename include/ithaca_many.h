@@ -41,19 +41,33 @@ typedef struct ith_step_item {
     const int32_t *ids;
     size_t n;
 
+    /* Rank 0: the last n_guesses of these are guesses at what follows the first (Speculation). Then
+     * n is 1 + n_guesses, and no token of the session waits. At most ith_step_guesses. */
+    size_t n_guesses;
+
     /* Set by the step. Rank 0: the n_vocab logits after the last token, and the output of the model
      * that they are made of, [hidden of ith_engine_info] (Embeddings); valid until the engine's
-     * next step. NULL: tokens of the session still wait, or there were none; on other ranks. */
+     * next step. With guesses: those after the first token; ith_step_logits has those after each
+     * guess. NULL: tokens of the session still wait, or there were none; on other ranks. */
     const float *logits, *output;
 } ith_step_item;
 
-/* Collective. One step of n sessions, 1 to ITH_STEP_MOST, each listed once. After its step,
- * ith_session_logits returns NULL for a session.
- * Errors: ITH_E_ARGUMENT for ids, as for ith_session_prefill, and if no tokens wait at all;
- * ITH_E_MEMORY if a KV cache cannot grow: no token has been appended. Others as for
- * ith_session_prefill: tokens of finished passes stay, the rest still wait, and a step with n = 0
- * tries them again. */
+/* Collective. One step of n sessions, 1 to ITH_STEP_MOST, each listed once; items and guesses
+ * together, too, are ITH_STEP_MOST at most. After its step, ith_session_logits returns NULL for a
+ * session, which holds all guesses: the caller truncates it to those that were right.
+ * Errors: ITH_E_ARGUMENT for ids, as for ith_session_prefill, for guesses, and if no tokens wait at
+ * all; ITH_E_MEMORY if a KV cache cannot grow: no token has been appended. Others as for
+ * ith_session_prefill: tokens of finished passes stay, guesses of others are dropped, the rest
+ * still wait, and a step with n = 0 tries them again. */
 ith_status ith_engine_step(ith_engine *engine, ith_step_item *items, size_t n, ith_error *err);
+
+/* Local, the same on all ranks. The guesses that a step can verify for the session: 0 to
+ * ITH_DRAFT_MAX. */
+size_t ith_step_guesses(const ith_session *session);
+
+/* Rank 0. The logits after guess `guess` of an item, 1 to n_guesses, or after the token before
+ * them: 0. `logits` of the item is not NULL. */
+const float *ith_step_logits(const ith_engine *engine, const ith_step_item *item, size_t guess);
 
 /* Local. -ln p(id) of n tokens under these logits, [n_vocab]: the floats that ith_session_score
  * gives. */
@@ -74,13 +88,17 @@ int64_t ith_session_pending(const ith_session *session);
  * the tokens that it had produced. Answers do not depend on this.
  *
  * Prompts with a common beginning compute it once: later ones reuse the keys and values of the
- * first, and whole segments are stored once. */
+ * first, and whole segments are stored once.
+ *
+ * With max_draft, tokens of answers are guessed from the prompt and the answer, as ith_generate
+ * does. A pass of few tokens is as fast with some guesses. So guesses fill up passes to 16 tokens,
+ * and are left out where more prompts decode, or where a prompt is computed. */
 
 /* A prompt, and how to answer it. */
 typedef struct ith_many_prompt {
     int32_t *ids; /* [n_ids], malloc'd; ith_generate_many frees it */
     size_t n_ids;
-    ith_generate_params how; /* without speculation: max_draft 0, no draft, no answer */
+    ith_generate_params how; /* no draft, no answer; max_draft may differ between prompts */
     void *user;              /* the caller's */
 
     /* Compute the prompt token by token, and call `token` of ith_many_params for each but the
@@ -102,6 +120,7 @@ typedef struct ith_many_counts {
     int64_t begun_again;   /* times that a prompt gave up its memory and started again */
     int64_t answer_tokens;
     int64_t steps;
+    int64_t drafted, accepted; /* tokens guessed, and guessed right */
 } ith_many_counts;
 
 /* in_flight, and the folder and limit of the prompt cache, are the same on all ranks; functions are

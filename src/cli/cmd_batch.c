@@ -10,6 +10,7 @@
 #include "cli/keep_options.h"
 #include "cli/sampling_options.h"
 #include "cli/signals.h"
+#include "cli/speculation.h"
 #include "openai/message.h"
 
 #include <math.h>
@@ -21,6 +22,7 @@ typedef struct batch_args {
     ith_model_args model;
     ith_keep_args keep;
     ith_sampling_args sampling;
+    ith_speculation_args speculation;
     const char *input, *output, *shard;
     int64_t in_flight, max_tokens;
     bool ordered;
@@ -84,6 +86,7 @@ static const ith_group_use groups[] = {
     {&ith_group_model, offsetof(batch_args, model.model)},
     {&group, 0},
     {&ith_group_sampling, offsetof(batch_args, sampling)},
+    {&ith_group_lookup, offsetof(batch_args, speculation)},
     {&ith_group_prompt_cache, offsetof(batch_args, keep)},
     ITH_ENGINE_GROUPS(batch_args, model),
     {&ith_group_json, offsetof(batch_args, model.output)},
@@ -150,6 +153,8 @@ static int parse(const ith_cli *cli, int argc, char **argv, batch_args *args, ba
         code = ith_model_args_check(cli, argv[0], &args->model, params);
     if (code == ITH_ARGS_OK)
         code = ith_keep_args_check(cli, argv[0], &args->keep, &args->model);
+    if (code == ITH_ARGS_OK)
+        code = ith_lookup_args_check(cli, argv[0], &args->speculation, params->exact);
     if (code != ITH_ARGS_OK)
         return code;
     if (args->input == NULL || args->output == NULL)
@@ -366,6 +371,7 @@ static ith_generate_params preset(const batch_state *b)
     ith_generate_params how = ith_generate_params_default(b->engine);
 
     how.max_tokens = b->args->max_tokens;
+    how.max_draft = b->args->speculation.max;
     how.sampling = ith_sampling_args_apply(&b->args->sampling, b->engine, NULL);
     return how;
 }
@@ -609,15 +615,16 @@ static int print_json(const batch_state *b)
 
     return ith_cli_write_json(
         b->cli,
-        json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:i, "
-                  "s:i, s:s}",
+        json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, "
+                  "s:f, s:i, s:i, s:s}",
                   "version", ith_version(), "model", info->name, "lines", (json_int_t)b->total,
                   "done_before", (json_int_t)b->before, "written", (json_int_t)b->written, "failed",
                   (json_int_t)b->failed, "prompt_tokens", (json_int_t)b->counts.prompt_tokens,
                   "restored_tokens", (json_int_t)b->counts.restored, "shared_tokens",
                   (json_int_t)b->counts.shared, "begun_again", (json_int_t)b->counts.begun_again,
                   "answer_tokens", (json_int_t)b->counts.answer_tokens, "steps",
-                  (json_int_t)b->counts.steps, "seconds", b->seconds, "answer_tokens_per_s",
+                  (json_int_t)b->counts.steps, "drafted", (json_int_t)b->counts.drafted, "accepted",
+                  (json_int_t)b->counts.accepted, "seconds", b->seconds, "answer_tokens_per_s",
                   rate(b, b->counts.answer_tokens), "ranks", info->ranks, "threads", info->threads,
                   "simd", info->simd));
 }

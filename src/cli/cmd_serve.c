@@ -4,6 +4,7 @@
 #include "cli/input.h"
 #include "cli/keep_options.h"
 #include "cli/signals.h"
+#include "cli/speculation.h"
 #include "serve/serve.h"
 
 #include <stdio.h>
@@ -12,6 +13,7 @@
 typedef struct serve_args {
     ith_model_args model;
     ith_keep_args keep;
+    ith_speculation_args speculation;
     const char *host, *key_file, *allow_host;
     int64_t port, sessions, waiting, connections, body_bytes, timeout_s;
     int log;
@@ -111,9 +113,13 @@ static const ith_option options[] = {
 static const ith_option_group group = {"Server", options};
 
 static const ith_group_use groups[] = {
-    {&ith_group_model, offsetof(serve_args, model.model)},  {&group, 0},
-    {&ith_group_prompt_cache, offsetof(serve_args, keep)},  ITH_ENGINE_GROUPS(serve_args, model),
-    {&ith_group_quiet, offsetof(serve_args, model.output)}, {NULL, 0},
+    {&ith_group_model, offsetof(serve_args, model.model)},
+    {&group, 0},
+    {&ith_group_lookup, offsetof(serve_args, speculation)},
+    {&ith_group_prompt_cache, offsetof(serve_args, keep)},
+    ITH_ENGINE_GROUPS(serve_args, model),
+    {&ith_group_quiet, offsetof(serve_args, model.output)},
+    {NULL, 0},
 };
 
 typedef struct serve_state {
@@ -179,6 +185,7 @@ static ith_status serve(serve_state *s, const ith_engine_params *params, ith_err
                              .connections = (int)args->connections,
                              .body_bytes = args->body_bytes,
                              .timeout_s = (int)args->timeout_s,
+                             .max_draft = args->speculation.max,
                              .log = (ith_server_log)args->log,
                              .write_log = write_log,
                              .keep = keep.cache != NULL ? &keep : NULL,
@@ -209,6 +216,8 @@ static int serve_main(const ith_cli *cli, int argc, char **argv)
         code = ith_model_args_check(cli, argv[0], &args.model, &params);
     if (code == ITH_ARGS_OK)
         code = ith_keep_args_check(cli, argv[0], &args.keep, &args.model);
+    if (code == ITH_ARGS_OK)
+        code = ith_lookup_args_check(cli, argv[0], &args.speculation, params.exact);
     if (code != ITH_ARGS_OK)
         return code;
     ith_stop_patiently(); /* a step of a large model takes long */

@@ -32,6 +32,21 @@ static const ith_option options[] = {
 
 const ith_option_group ith_group_speculation = {"Speculation", options};
 
+static const ith_option lookup_options[] = {
+    {.name = "speculate",
+     .kind = ITH_OPTION_TEXT,
+     .metavar = "HOW",
+     .at = offsetof(ith_speculation_args, how),
+     .otherwise = "lookup:15; off with --exact",
+     .help = "guess tokens ahead: lookup[:K] or off",
+     .more = "Guesses what followed when the prompt or the answer said the same before, where a "
+             "pass has room for more than the tokens in flight: up to K for a prompt. Answers are "
+             "the same, only sooner."},
+    {.name = NULL},
+};
+
+const ith_option_group ith_group_lookup = {"Speculation", lookup_options};
+
 static const char *kind_of(const ith_speculation_args *args)
 {
     return args->max == 0 ? "off" : args->model != NULL ? "draft" : "lookup";
@@ -80,6 +95,21 @@ int ith_speculation_args_check(const ith_cli *cli, const char *command, ith_spec
             "--speculate takes off, lookup[:K] or draft[:K] with K from 1 to %d, not \"%s\"",
             ITH_DRAFT_MAX, how);
     }
+    return ITH_ARGS_OK;
+}
+
+int ith_lookup_args_check(const ith_cli *cli, const char *command, ith_speculation_args *args,
+                          bool exact)
+{
+    const char *how = args->how != NULL ? args->how : exact ? "off" : "lookup";
+
+    args->max = ITH_DRAFT_MAX;
+    if (strcmp(how, "off") == 0)
+        args->max = 0;
+    else if (!is_word(how, "lookup", &args->max))
+        return ith_args_wrong(cli, command,
+                              "--speculate takes off or lookup[:K] with K from 1 to %d, not \"%s\"",
+                              ITH_DRAFT_MAX, how);
     return ITH_ARGS_OK;
 }
 

@@ -10,11 +10,16 @@ typedef struct ith_speculation_args {
 } ith_speculation_args;
 
 extern const ith_option_group ith_group_speculation; /* ith_speculation_args */
+extern const ith_option_group ith_group_lookup; /* the same, without --draft: for many prompts */
 
 /* ITH_ARGS_OK and args->max, or 2 when they are wrong or contradict. If none is given and the run
  * is `exact`, nothing is guessed: the bits of an exact pass depend on its length. */
 int ith_speculation_args_check(const ith_cli *cli, const char *command, ith_speculation_args *args,
                                bool exact);
+
+/* The same for arguments of ith_group_lookup. */
+int ith_lookup_args_check(const ith_cli *cli, const char *command, ith_speculation_args *args,
+                          bool exact);
 
 /* All NULL: no model drafts. */
 typedef struct ith_drafting {

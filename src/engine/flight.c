@@ -10,6 +10,7 @@ void ith_flight_free(ith_flight *f)
     if (f == NULL)
         return;
     ith_session_close(f->session);
+    ith_drafter_close(f->drafter);
     ith_writer_close(&f->writer);
     ith_generation_free(&f->answer);
     free(f->prompt.ids);

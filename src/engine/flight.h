@@ -3,6 +3,7 @@
 #ifndef ITH_ENGINE_FLIGHT_H
 #define ITH_ENGINE_FLIGHT_H
 
+#include "engine/speculate.h"
 #include "engine/writer.h"
 
 /* A prompt and its answer. */
@@ -16,12 +17,17 @@ typedef struct ith_flight {
     ith_generation answer;
     ith_writer writer;
     ith_error err;
-    size_t first;  /* tokens that its session begins with: of prompt.ids */
-    bool begun;    /* they are in the session, or wait there */
-    bool admitted; /* once at least */
-    size_t given;  /* tokens of the prompt that do */
-    int32_t id;    /* the last token chosen */
-    bool has_id;   /* it waits for the next step */
+    size_t first;                   /* tokens that its session begins with: of prompt.ids */
+    bool begun;                     /* they are in the session, or wait there */
+    bool admitted;                  /* once at least */
+    size_t given;                   /* tokens of the prompt that do */
+    int32_t ids[ITH_DECODE_TOKENS]; /* the last token chosen, then guesses at those after it */
+    bool has_id;                    /* it waits for the next step */
+    int64_t n_guesses;              /* of that step, or of the last one */
+    int64_t n_right;                /* of these, found right so far */
+    bool chooses;                   /* a token is to be chosen from the logits after them */
+    ith_drafter *drafter;           /* NULL: none yet, or no guesses */
+    ith_draft_pace pace;
 
     /* While it waits: another in flight, whose first `shared` tokens it begins with. It waits until
      * they are computed. NULL: none. */

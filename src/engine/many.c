@@ -8,7 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Choosing ---- */
+/* ---- Choosing ----
+ *
+ * A token is chosen from the logits after the last one, and another one after each guess that
+ * equals the token chosen before it, as in generate.c.
+ */
+
+/* Rank 0. The logits that flight i chooses from next. */
+static const float *logits_of(const ith_many *m, int i)
+{
+    return ith_step_logits(m->engine, &m->items[i], (size_t)m->flights[i]->n_right);
+}
 
 /* All members: samplers are independent, and each reads all logits of its prompt. */
 static void choose(void *arg, ith_member *me)
@@ -17,8 +27,8 @@ static void choose(void *arg, ith_member *me)
 
     for (int i = me->tid; i < m->n; i += me->n_threads) {
         ith_flight *f = m->flights[i];
-        if (m->items[i].logits != NULL && !f->prompt.embeds)
-            f->id = ith_writer_choose(&f->writer, m->items[i].logits);
+        if (f->chooses)
+            f->ids[0] = ith_writer_choose(&f->writer, logits_of(m, i));
     }
 }
 
@@ -30,23 +40,32 @@ typedef enum fate {
     FAILED
 } fate;
 
+/* What rank 0 says of a flight after a step. */
+typedef struct verdict {
+    int32_t fate;
+    int32_t wrong; /* guesses at the end of its timeline */
+} verdict;
+
 /* Rank 0. Token `id` follows the logits of flight i. */
 static void tell_token(const ith_many *m, int i, int32_t id, bool ends)
 {
     if (m->params->token != NULL)
-        m->params->token(m->params->user, &m->flights[i]->prompt, id, m->items[i].logits, ends);
+        m->params->token(m->params->user, &m->flights[i]->prompt, id, logits_of(m, i), ends);
 }
 
-/* Rank 0. Token f->id is chosen. */
+/* Rank 0. The tokens of a flight's timeline without guesses that are not known to be right. */
+static int64_t length_of(const ith_flight *f)
+{
+    return ith_session_length(f->session) - f->n_guesses + f->n_right;
+}
+
+/* Rank 0. A token is chosen. */
 static ith_status write_token(ith_many *m, ith_flight *f, bool *on, ith_error *err)
 {
     *on = true;
-    ITH_TRY(ith_writer_token(&f->writer, f->id, on, err));
-    f->has_id = true;
-    f->answer.n_passes++;
+    ITH_TRY(ith_writer_token(&f->writer, f->ids[0], on, err));
     m->counts->answer_tokens++;
-    *on = *on && (int64_t)f->answer.n_ids < f->prompt.how.max_tokens &&
-          ith_session_length(f->session) < f->total;
+    *on = *on && (int64_t)f->answer.n_ids < f->prompt.how.max_tokens && length_of(f) < f->total;
     return *on ? ITH_OK : ith_writer_rest(&f->writer, err);
 }
 
@@ -66,14 +85,39 @@ static fate embed(ith_many *m, int i)
     return ANSWERED;
 }
 
-/* Rank 0. The next token of flight i, if it has logits. */
+/* Rank 0. Flight i has chosen a token. Does it choose another, after a guess that was right? */
 static fate take(ith_many *m, int i)
 {
     ith_flight *f = m->flights[i];
     bool on;
 
+    f->chooses = false;
+    tell_token(m, i, f->ids[0], ith_writer_ends(&f->writer, f->ids[0]));
+    if (write_token(m, f, &on, &f->err) != ITH_OK)
+        return FAILED;
+    if (!on)
+        return ANSWERED;
+    f->chooses = f->n_right < f->n_guesses && f->ids[0] == f->ids[1 + f->n_right];
+    f->n_right += f->chooses;
+    f->has_id = !f->chooses;
+    return GOES_ON;
+}
+
+/* Rank 0. Does flight i go on, and does it choose a token? */
+static fate look_at(ith_many *m, int i)
+{
+    ith_flight *f = m->flights[i];
+
+    if (m->items[i].logits == NULL)
+        f->n_guesses = 0;
+    f->n_right = 0;
+    f->chooses = false;
+    if (m->items[i].logits != NULL && f->given < f->prompt.n_ids) {
+        tell_token(m, i, f->prompt.ids[f->given], false);
+        m->items[i].logits = NULL; /* nothing is to be chosen */
+    }
     if (m->params->wanted != NULL &&
-        !m->params->wanted(m->params->user, &f->prompt, ith_session_length(f->session))) {
+        !m->params->wanted(m->params->user, &f->prompt, length_of(f))) {
         f->answer.finish = ITH_FINISH_CANCELLED;
         return ANSWERED;
     }
@@ -81,43 +125,142 @@ static fate take(ith_many *m, int i)
         return GOES_ON;
     if (f->prompt.embeds)
         return embed(m, i);
-    tell_token(m, i, f->id, ith_writer_ends(&f->writer, f->id));
-    if (write_token(m, f, &on, &f->err) != ITH_OK)
-        return FAILED;
-    return on ? GOES_ON : ANSWERED;
+    f->chooses = true;
+    f->answer.n_passes++;
+    return GOES_ON;
+}
+
+/* Rank 0. Guesses that were right and wrong are counted. Returns the wrong ones. */
+static int64_t count_guesses(ith_many *m, ith_flight *f)
+{
+    int64_t wrong = f->n_guesses - f->n_right;
+
+    f->answer.n_drafted += f->n_guesses;
+    f->answer.n_accepted += f->n_right;
+    m->counts->drafted += f->n_guesses;
+    m->counts->accepted += f->n_right;
+    ith_draft_pace_count(&f->pace, f->n_guesses, f->n_right);
+    f->n_guesses = f->n_right = 0;
+    return wrong;
+}
+
+static bool any_chooses(const ith_many *m)
+{
+    for (int i = 0; i < m->n; i++)
+        if (m->flights[i]->chooses)
+            return true;
+    return false;
 }
 
 /* Rank 0. */
-static void take_all(ith_many *m, int32_t *fates)
+static void take_all(ith_many *m, verdict *verdicts)
 {
-    for (int i = 0; i < m->n; i++) {
-        const ith_flight *f = m->flights[i];
-        if (m->items[i].logits != NULL && f->given < f->prompt.n_ids) {
-            tell_token(m, i, f->prompt.ids[f->given], false);
-            m->items[i].logits = NULL; /* nothing is to be chosen */
-        }
+    for (int i = 0; i < m->n; i++)
+        verdicts[i].fate = (int32_t)look_at(m, i);
+    while (any_chooses(m)) {
+        ith_team_run(m->engine->team, choose, m);
+        for (int i = 0; i < m->n; i++)
+            if (m->flights[i]->chooses)
+                verdicts[i].fate = (int32_t)take(m, i);
     }
-    ith_team_run(m->engine->team, choose, m);
     for (int i = 0; i < m->n; i++) {
-        fates[i] = (int32_t)take(m, i);
-        if (fates[i] == ANSWERED && ith_waiting_follows(m, m->flights[i]))
-            fates[i] = LINGERS;
+        if (m->items[i].logits != NULL)
+            verdicts[i].wrong = (int32_t)count_guesses(m, m->flights[i]);
+        if (verdicts[i].fate == ANSWERED && ith_waiting_follows(m, m->flights[i]))
+            verdicts[i].fate = LINGERS;
     }
 }
 
-/* Collective, after a step: tokens are chosen, and those that have ended leave. */
-static void settle(ith_many *m)
+/* Collective, after a step: tokens are chosen, wrong guesses taken back, and those that have ended
+ * leave. */
+static ith_status settle(ith_many *m, ith_error *err)
 {
-    int32_t fates[ITH_STEP_MOST];
+    verdict verdicts[ITH_STEP_MOST] = {0};
 
     if (ith_many_is_root(m))
-        take_all(m, fates);
-    ith_world_bcast(m->engine->world, fates, (size_t)m->n * sizeof *fates);
-    for (int i = m->n - 1; i >= 0; i--)
-        if (fates[i] == LINGERS)
+        take_all(m, verdicts);
+    ith_world_bcast(m->engine->world, verdicts, (size_t)m->n * sizeof *verdicts);
+    for (int i = m->n - 1; i >= 0; i--) {
+        ith_session *s = m->flights[i]->session;
+        if (verdicts[i].wrong > 0)
+            ITH_TRY(ith_session_cut(s, s->length - verdicts[i].wrong, err));
+        if (verdicts[i].fate == LINGERS)
             ith_many_linger(m, i);
-        else if (fates[i] != GOES_ON)
-            ith_many_leave(m, i, fates[i] == FAILED ? &m->flights[i]->err : NULL);
+        else if (verdicts[i].fate != GOES_ON)
+            ith_many_leave(m, i, verdicts[i].fate == FAILED ? &m->flights[i]->err : NULL);
+    }
+    return ITH_OK;
+}
+
+/* ---- Guesses ---- */
+
+/* With so many prompts in flight guesses are as cheap as with one. */
+enum { FEW_DECODE = 3 };
+
+/* Rank 0. Does a prompt have tokens to compute beside what decodes? */
+static bool has_prompts(const ith_many *m)
+{
+    for (int i = 0; i < m->n; i++) {
+        const ith_flight *f = m->flights[i];
+        if (!f->begun || f->session->pending > 0)
+            return true;
+    }
+    return false;
+}
+
+/* Rank 0. The lookup of what flight f has said; none if memory lacks. */
+static ith_drafter *drafter_of(ith_flight *f)
+{
+    ith_error none;
+
+    if (f->drafter == NULL && f->prompt.how.max_draft > 0) {
+        if (ith_drafter_lookup(true, f->total, &f->drafter, &none) != ITH_OK)
+            f->prompt.how.max_draft = 0;
+        f->pace = ith_draft_pace_start(f->prompt.how.max_draft, ITH_GUESSES_DEAR);
+    }
+    return f->drafter;
+}
+
+/* Rank 0. Flight f, which is given token ids[0], guesses up to `room` tokens: as many as pay, fit
+ * the memory that it has, and may be needed. */
+static void guess(ith_flight *f, int64_t room, ith_guess_kind kind)
+{
+    ith_session *s = f->session;
+    ith_drafter *drafter = drafter_of(f);
+    int64_t most = ith_min(room, (int64_t)ith_step_guesses(s));
+    ith_error none;
+
+    if (drafter == NULL)
+        return;
+    f->pace.kind = kind;
+    most = ith_min(most, ith_draft_pace_length(&f->pace));
+    most = ith_min(most, f->prompt.how.max_tokens - (int64_t)f->answer.n_ids - 1);
+    most = ith_min(most, f->room - s->length - 1);
+    if (most <= 0)
+        return;
+    s->ids[s->length] = f->ids[0];
+    if (drafter->ops->draft(drafter, s->ids, s->length + 1, most, f->ids + 1, &f->n_guesses,
+                            &none) != ITH_OK)
+        f->n_guesses = 0;
+}
+
+/* Rank 0. Guesses fill up a pass that decodes a few tokens. The more prompts share a pass, the less
+ * of it a right guess saves. */
+static void guess_all(ith_many *m)
+{
+    bool spare = m->engine->model->kernels->spare_arithmetic && m->n <= FEW_DECODE;
+    int64_t room = ITH_DECODE_TOKENS - m->n;
+
+    for (int i = 0; i < m->n; i++) {
+        ith_flight *f = m->flights[i];
+        int64_t share = (room + m->n - i - 1) / (m->n - i);
+        if (share <= 0 || m->items[i].n != 1 || f->prompt.each_token)
+            continue;
+        guess(f, share, spare ? ITH_GUESSES_CHEAP : ITH_GUESSES_DEAR);
+        room -= f->n_guesses;
+        m->items[i].n += (size_t)f->n_guesses;
+        m->items[i].n_guesses = (size_t)f->n_guesses;
+    }
 }
 
 /* ---- Steps ---- */
@@ -134,7 +277,7 @@ static void give(ith_flight *f, ith_step_item *item)
         item->ids = f->prompt.ids + f->given++;
         item->n = 1;
     } else if (f->has_id) {
-        item->ids = &f->id;
+        item->ids = f->ids;
         item->n = 1;
     }
     f->has_id = false;
@@ -142,11 +285,15 @@ static void give(ith_flight *f, ith_step_item *item)
 
 static void list_items(ith_many *m)
 {
+    bool decodes = ith_many_is_root(m) && !has_prompts(m);
+
     for (int i = 0; i < m->n; i++) {
         m->items[i] = (ith_step_item){.session = m->flights[i]->session};
         if (ith_many_is_root(m))
             give(m->flights[i], &m->items[i]);
     }
+    if (decodes)
+        guess_all(m);
 }
 
 /* ---- Numbers that are not finite ---- */
@@ -209,7 +356,7 @@ static ith_status one_alone(ith_many *m, int i, bool *ended, ith_error *err)
     if (*ended)
         ith_many_leave(m, i, &wrong);
     else if (status == ITH_OK)
-        settle(m);
+        return settle(m, err);
     else
         return ith_fail(err, status, "%s", wrong.text);
     return ITH_OK;
@@ -252,7 +399,7 @@ static ith_status step_alone(ith_many *m, ith_error *err)
         suspects[n++] = (suspect){s->number, s->length + s->chunk};
         go_back(s);
     }
-    settle(m);
+    ITH_TRY(settle(m, err));
     while (n > 0 && !found && goes_on(m))
         ITH_TRY(try_alone(m, &suspects[--n], &found, err));
     return ITH_OK;
@@ -268,9 +415,7 @@ static ith_status step(ith_many *m, ith_error *err)
     status = ith_engine_step(m->engine, m->items, (size_t)m->n, err);
     if (status == ITH_E_FORMAT)
         return step_alone(m, err);
-    if (status == ITH_OK)
-        settle(m);
-    return status;
+    return status == ITH_OK ? settle(m, err) : status;
 }
 
 /* ---- The run ---- */

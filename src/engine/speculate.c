@@ -33,7 +33,7 @@ void ith_draft_pace_count(ith_draft_pace *pace, int64_t drafted, int64_t accepte
 {
     const struct terms *t = &terms[pace->kind];
 
-    if (accepted > 0)
+    if (accepted > 0 || pace->emitted > t->emitted)
         pace->emitted = t->emitted;
     else if (drafted > 0 && pace->emitted > t->least)
         pace->emitted /= 2;

@@ -61,10 +61,10 @@ typedef enum ith_guess_kind {
 } ith_guess_kind;
 
 typedef struct ith_draft_pace {
-    int64_t credit; /* in the units of speculate.c */
-    int64_t max;    /* guesses of one draft */
-    ith_guess_kind kind;
-    int64_t emitted; /* what an emitted token earns now */
+    int64_t credit;      /* in the units of speculate.c */
+    int64_t max;         /* guesses of one draft */
+    ith_guess_kind kind; /* may change */
+    int64_t emitted;     /* what an emitted token earns now */
 } ith_draft_pace;
 
 ith_draft_pace ith_draft_pace_start(int64_t max, ith_guess_kind kind);

@@ -18,10 +18,12 @@ typedef struct step {
     ith_engine *engine;
     ith_step_item *items;
     int n;
-    int64_t chunk;                 /* tokens of prompts that it takes at most */
-    int64_t room;                  /* tokens of a pass that holds all of them on every rank */
-    int64_t rows;                  /* of step_logits that are written */
-    int32_t *ids;                  /* new tokens; then those of a pass */
+    int64_t chunk; /* tokens of prompts that it takes at most */
+    int64_t room;  /* tokens of a pass that holds all of them on every rank */
+    int64_t rows;  /* of step_logits that are written */
+    int32_t *ids;  /* new tokens; then those of a pass */
+    bool appended; /* the new tokens wait in the sessions */
+    int64_t guesses[ITH_STEP_MOST];
     bool is_prompt[ITH_STEP_MOST]; /* at its beginning */
     bool done[ITH_STEP_MOST];      /* has advanced, or is not going to */
     int64_t tokens[ITH_STEP_MOST]; /* that the next pass takes */
@@ -31,8 +33,9 @@ typedef struct step {
 
 /* What rank 0 says of a step. */
 typedef struct header {
-    int64_t counts[ITH_STEP_MOST]; /* new tokens */
-    uint64_t sessions;             /* digest of which they are */
+    int64_t counts[ITH_STEP_MOST];  /* new tokens */
+    uint8_t guesses[ITH_STEP_MOST]; /* of these */
+    uint64_t sessions;              /* digest of which they are */
 } header;
 
 /* Sessions are the same if they were opened in the same order, and are as long. */
@@ -66,17 +69,53 @@ static ith_status check_sessions(const ith_engine *e, const ith_step_item *items
     return ITH_OK;
 }
 
+size_t ith_step_guesses(const ith_session *s)
+{
+    const ith_model *m = s->engine->model;
+
+    /* With other frequencies the whole timeline is computed anew, as a prompt. */
+    if (s->pending > 0 || s->length >= s->ctx || s->is_long != ith_model_is_long(m, s->length + 1))
+        return 0;
+    return (size_t)(ith_min(ith_session_few(s), s->ctx - s->length) - 1);
+}
+
+const float *ith_step_logits(const ith_engine *engine, const ith_step_item *item, size_t guess)
+{
+    return item->logits + (int64_t)guess * ith_logits_ld(engine->model);
+}
+
+static ith_status check_guesses(const ith_step_item *item, ith_error *err)
+{
+    size_t most;
+
+    if (item->n_guesses == 0)
+        return ITH_OK;
+    most = ith_step_guesses(item->session);
+    if (item->n_guesses > most || item->n != 1 + item->n_guesses)
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "%zu guesses among %zu new tokens; expected one token, and up to %zu "
+                        "guesses after it",
+                        item->n_guesses, item->n, most);
+    return ITH_OK;
+}
+
 /* Rank 0. */
 static ith_status check_tokens(const step *st, ith_error *err)
 {
     int64_t waiting = 0;
+    size_t guesses = 0;
 
     for (int i = 0; i < st->n; i++) {
         const ith_step_item *item = &st->items[i];
+        ITH_TRY(check_guesses(item, err));
         if (item->n > 0)
             ITH_TRY(ith_session_check_ids(item->session, item->ids, item->n, err));
         waiting += item->session->pending + (int64_t)item->n;
+        guesses += item->n_guesses;
     }
+    if (guesses > (size_t)(ITH_STEP_MOST - st->n))
+        return ith_fail(err, ITH_E_ARGUMENT, "%zu guesses in a step of %d sessions; expected %d",
+                        guesses, st->n, ITH_STEP_MOST - st->n);
     return waiting > 0
                ? ITH_OK
                : ith_fail(err, ITH_E_ARGUMENT, "no session of the step has tokens to compute");
@@ -123,6 +162,7 @@ static ith_status append(step *st, const header *h, ith_error *err)
         s->n_logits = 0;
         st->items[i].logits = st->items[i].output = NULL;
     }
+    st->appended = true;
     return ITH_OK;
 }
 
@@ -135,7 +175,7 @@ static ith_status begin_prompts(step *st, const header *h, ith_error *err)
         if (h->counts[i] == 0)
             continue;
         s->pending += ith_session_change_rope(s, s->pending);
-        if (s->keeper == NULL || s->pending == 1)
+        if (s->keeper == NULL || s->pending - st->guesses[i] == 1)
             continue;
         ITH_TRY(s->keeper->ops->begin(s->keeper, s->pending, &restored, err));
         s->pending = end - s->length;
@@ -166,6 +206,15 @@ static ith_status allocate(step *st, int64_t sum, ith_error *err)
     return logits_buffer(st->engine, err);
 }
 
+/* Rank 0. */
+static void describe(const step *st, header *h)
+{
+    for (int i = 0; i < st->n; i++) {
+        h->counts[i] = (int64_t)st->items[i].n;
+        h->guesses[i] = (uint8_t)st->items[i].n_guesses;
+    }
+}
+
 /* Collective. */
 static ith_status take_tokens(step *st, size_t n, ith_error *err)
 {
@@ -174,24 +223,28 @@ static ith_status take_tokens(step *st, size_t n, ith_error *err)
     ith_status status = check_sessions(e, st->items, n, err);
     header h = {0};
     uint64_t mine = status == ITH_OK ? digest_of(st->items, n) : 0;
-    int64_t sum = 0;
+    int64_t sum = 0, rows;
 
     st->n = status == ITH_OK ? (int)n : 0;
-    for (int i = 0; comm->rank == 0 && i < st->n; i++)
-        h.counts[i] = (int64_t)st->items[i].n;
+    if (status == ITH_OK && comm->rank == 0) {
+        status = check_tokens(st, err);
+        if (status == ITH_OK)
+            describe(st, &h);
+    }
     h.sessions = mine;
     ith_world_bcast(e->world, &h, sizeof h);
     if (status == ITH_OK && h.sessions != mine)
         status = ith_fail(err, ITH_E_COMM, "the sessions of a step are not those of rank 0");
-    if (status == ITH_OK && comm->rank == 0)
-        status = check_tokens(st, err);
-    for (int i = 0; status == ITH_OK && i < st->n; i++)
+    rows = st->n;
+    for (int i = 0; status == ITH_OK && i < st->n; i++) {
         sum += h.counts[i];
+        rows += st->guesses[i] = h.guesses[i];
+    }
     measure(st);
     if (status == ITH_OK)
         status = allocate(st, sum, err);
     ITH_TRY(ith_comm_agree(comm, status, err));
-    ITH_TRY(ith_engine_widen(e, st->n, err));
+    ITH_TRY(ith_engine_widen(e, rows, err));
     ITH_TRY(append(st, &h, err));
     return begin_prompts(st, &h, err);
 }
@@ -211,6 +264,13 @@ static int64_t next_of(const step *st, int i)
     return ith_session_most(s, s->pending);
 }
 
+/* Tokens of one that decodes, with its guesses, if a pass has room for them beside n others. */
+static int64_t decoded(const step *st, int i, int64_t n)
+{
+    int64_t tokens = 1 + st->guesses[i];
+    return !st->done[i] && !st->is_prompt[i] && n + tokens <= st->room ? tokens : 0;
+}
+
 /* The tokens of the next pass that holds all of them on every rank: those that decode, then, unless
  * an earlier pass had some, prompts as far as there is room. Returns how many; 0: there is nothing
  * for such a pass. */
@@ -220,7 +280,7 @@ static int64_t fill(step *st, int64_t *prompts)
     int64_t n = 0;
 
     for (int i = 0; i < st->n; i++) {
-        st->tokens[i] = !st->done[i] && !st->is_prompt[i] && n < st->room;
+        st->tokens[i] = decoded(st, i, n);
         n += st->tokens[i];
     }
     for (int i = 0; i < st->n; i++)
@@ -232,7 +292,7 @@ static int64_t fill(step *st, int64_t *prompts)
     return n;
 }
 
-/* Rank 0: where the logits of item i are, if its last token is computed. */
+/* Rank 0: where the logits of item i are, if its last token is computed; then its guesses are. */
 static void note_logits(step *st, int i, const ith_session *s)
 {
     const ith_engine *e = st->engine;
@@ -241,7 +301,7 @@ static void note_logits(step *st, int i, const ith_session *s)
         st->items[i].logits = e->step_logits + st->rows * ith_logits_ld(e->model);
         st->items[i].output = e->step_outputs + st->rows * e->model->hp.hidden;
     }
-    st->rows += s->pending == 0;
+    st->rows += s->pending == 0 ? 1 + st->guesses[i] : 0;
 }
 
 /* Collective. The pass has run: the sessions that it took from go on. */
@@ -268,7 +328,8 @@ static ith_status advance(step *st, ith_error *err)
     return ITH_OK;
 }
 
-/* The spans of st->tokens, and their ids; *n_logits: of those with the last token that waits. */
+/* The spans of st->tokens, and their ids; *n_logits: of those with the last token that waits, and
+ * of guesses. */
 static int gather(step *st, ith_span *spans, int64_t *with_logits, int64_t *n_logits)
 {
     int64_t before = 0;
@@ -282,8 +343,8 @@ static int gather(step *st, ith_span *spans, int64_t *with_logits, int64_t *n_lo
         memcpy(st->ids + before, s->ids + s->length, (size_t)st->tokens[i] * sizeof *st->ids);
         before += st->tokens[i];
         spans[n++] = s->span = (ith_span){s->state, s->length, st->tokens[i], s->is_long};
-        if (st->tokens[i] == s->pending)
-            with_logits[(*n_logits)++] = before - 1;
+        for (int64_t k = st->tokens[i] == s->pending ? st->guesses[i] : -1; k >= 0; k--)
+            with_logits[(*n_logits)++] = before - 1 - k;
     }
     return n;
 }
@@ -338,12 +399,20 @@ static ith_status run_passes(step *st, ith_error *err)
 
     for (int i = 0; i < st->n; i++) {
         ITH_TRY(ith_session_check_state(st->items[i].session, err));
-        st->is_prompt[i] = st->items[i].session->pending > 1;
+        st->is_prompt[i] = st->items[i].session->pending - st->guesses[i] > 1;
         st->done[i] = st->items[i].session->pending == 0;
     }
     while (fill(st, &prompts) > 0)
         ITH_TRY(run_pass(st, st->engine->world->comm->size > 1, err));
     return run_long(st, err);
+}
+
+/* After a failure: guesses that were not computed are not tokens that wait. */
+static void drop_guesses(step *st)
+{
+    for (int i = 0; st->appended && i < st->n; i++)
+        if (st->items[i].session->pending > 0)
+            st->items[i].session->pending -= st->guesses[i];
 }
 
 ith_status ith_engine_step(ith_engine *engine, ith_step_item *items, size_t n, ith_error *err)
@@ -355,6 +424,8 @@ ith_status ith_engine_step(ith_engine *engine, ith_step_item *items, size_t n, i
 
     if (status == ITH_OK)
         status = run_passes(&st, err);
+    if (status != ITH_OK)
+        drop_guesses(&st);
     free(st.ids);
     return status;
 }

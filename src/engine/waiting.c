@@ -213,8 +213,13 @@ static ith_status open_flight(const ith_many *m, ith_flight *f, ith_error *err)
 {
     const ith_generate_params *how = &f->prompt.how;
 
-    if (how->max_draft != 0 || how->draft != NULL || how->answer != NULL)
-        return ith_fail(err, ITH_E_ARGUMENT, "many prompts are answered without guesses");
+    if (how->draft != NULL || how->answer != NULL)
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "many prompts are answered without a draft model or a "
+                        "given answer");
+    if (how->max_draft < 0 || how->max_draft > ITH_DRAFT_MAX)
+        return ith_fail(err, ITH_E_ARGUMENT, "max_draft is %d; expected 0 (off) to %d",
+                        how->max_draft, ITH_DRAFT_MAX);
     ITH_TRY(check_ids(m->engine, &f->prompt, err));
     if (f->prompt.embeds)
         ITH_TRY(ith_engine_check_pooling(m->engine, err));

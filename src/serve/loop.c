@@ -88,6 +88,8 @@ static bool done(void *user, const ith_many_prompt *prompt, const ith_generation
     bool cancelled = err->status == ITH_OK && answer->finish == ITH_FINISH_CANCELLED;
 
     ith_choice_reused(prompt->user, answer->n_reused);
+    atomic_fetch_add_explicit(&server->metrics.drafted, answer->n_drafted, memory_order_relaxed);
+    atomic_fetch_add_explicit(&server->metrics.accepted, answer->n_accepted, memory_order_relaxed);
     if (answer->embedding != NULL &&
         !ith_choice_embedding(prompt->user, answer->embedding, (size_t)server->info->hidden))
         ith_fail(&why, ITH_E_MEMORY, "no memory for an embedding");
@@ -246,6 +248,7 @@ static void begin(ith_server *server, ith_engine *engine)
     server->engine = engine;
     server->info = ith_engine_get_info(engine);
     server->preset = ith_generate_params_default(engine);
+    server->preset.max_draft = server->params.max_draft;
     server->vocab = ith_engine_vocab(engine);
     if (body == 0 && server->info->ctx > ITH_SERVE_BODY / ITH_SERVE_TOKEN)
         body = server->info->ctx * ITH_SERVE_TOKEN;

@@ -123,6 +123,10 @@ static void put_all(FILE *f, ith_metrics *m, const ith_metrics_view *view)
     put_value(f, "ithaca_prompts_begun_again_total", "counter",
               "Times that a prompt gave up its memory to others and began again.",
               get(&m->begun_again));
+    put_value(f, "ithaca_draft_tokens_total", "counter",
+              "Tokens of finished answers that were guessed.", get(&m->drafted));
+    put_value(f, "ithaca_accepted_tokens_total", "counter", "Of these, those that were right.",
+              get(&m->accepted));
     put_histogram(f, "ithaca_request_waiting_seconds",
                   "From when a request has come until its first prompt is worked on.", &m->waiting);
     put_histogram(f, "ithaca_time_to_first_token_seconds",

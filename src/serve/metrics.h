@@ -28,8 +28,9 @@ typedef struct ith_metrics {
 
     /* The engine's thread writes these. */
     atomic_llong prompt_tokens, completion_tokens;
-    atomic_llong taken;     /* prompts: from the queue, and not ended */
-    atomic_llong in_flight; /* of these */
+    atomic_llong drafted, accepted; /* tokens that were guessed, and those that were right */
+    atomic_llong taken;             /* prompts: from the queue, and not ended */
+    atomic_llong in_flight;         /* of these */
     atomic_llong begun_again;
 } ith_metrics;
 

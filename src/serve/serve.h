@@ -47,6 +47,8 @@ typedef struct ith_server_params {
                          * of the context if that is more */
     int timeout_s;      /* for a client that reads nothing, and for a request to come */
 
+    int max_draft; /* of each prompt, as in ith_generate_params */
+
     /* Rank 0, any thread: a line for each request that is over, without its end. */
     ith_server_log log;
     void (*write_log)(const char *line);

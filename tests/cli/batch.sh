@@ -37,6 +37,17 @@ same "one at a time: all are answered" 20 "$(grep -c '"status_code":200' "$work/
 expect "sixteen at a time" 0 "${batch[@]}" --output "$work/many" --json
 same "sixteen at a time: the same" "$want" "$(sorted "$work/many")"
 same "the summary" "(20, 0, 20, 0, True)" "$(field "$out" "j['lines'], j['done_before'], j['written'], j['failed'], j['steps'] < 400")"
+# Answers that repeat their prompts
+for i in 1 2 3; do
+    echo "{\"custom_id\": \"$i\", \"body\": {\"prompt\": $(python3 -c "print([5, 6, 7, $i] * 40)"), \"max_tokens\": 40, \"temperature\": 0, \"ignore_eos\": true}}"
+done >"$work/repeat"
+repeat=("${batch[@]:0:${#batch[@]}-1}" "$work/repeat" --json --ordered)
+expect "without guesses" 0 "${repeat[@]}" --speculate off -o "$work/plain"
+same "without guesses: none" "(0, 0)" "$(field "$out" "j['drafted'], j['accepted']")"
+expect "with guesses" 0 "${repeat[@]}" -o "$work/guessed"
+same "with guesses: some are right, and save steps" True "$(field "$out" "j['drafted'] >= j['accepted'] > 0 and j['steps'] < 40")"
+same "with guesses: the same" "$(cat "$work/plain")" "$(cat "$work/guessed")"
+
 expect "in order" 0 "${batch[@]}" --output "$work/ordered" --ordered --chunk 64
 same "in order: as the input" "$(cat "$work/one")" "$(cat "$work/ordered")"
 expect "again" 0 "${batch[@]}" --output "$work/many" --json

@@ -52,6 +52,10 @@ same "requests that were worked on" 4 "$(counter ithaca_request_waiting_seconds_
 same "requests with a first token" 3 "$(counter ithaca_time_to_first_token_seconds_count)"
 comes_to ithaca_requests_in_flight 1
 comes_to ithaca_prompts_in_flight 0
+repeats=$(python3 -c 'print([5, 6, 7] * 40)')
+same "an answer that repeats its prompt" 200 "$(ask completions "{\"prompt\": $repeats, \"max_tokens\": 40, \"temperature\": 0, \"ignore_eos\": true}")"
+comes_to 'ithaca_requests_total{route="/v1/completions",status="200"}' 5
+same "guesses: some were right" True "$(python3 -c "print($(counter ithaca_draft_tokens_total) >= $(counter ithaca_accepted_tokens_total) > 0)")"
 format "after requests"
 stop "counted: SIGTERM"
 

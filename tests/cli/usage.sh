@@ -68,6 +68,8 @@ usage "speculation of an unknown kind" run -m $NEEDLE -p hello --speculate luck
 usage "drafts longer than a pass" run -m $NEEDLE -p hello --speculate lookup:16
 usage "drafts without a length" run -m $NEEDLE -p hello --speculate lookup:
 usage "a drafting model that is not named" run -m $NEEDLE -p hello --speculate draft
+usage "many prompts with a drafting model" batch $NEEDLE -i in -o out --speculate draft
+usage "many prompts with a drafting model, served" serve $NEEDLE --speculate draft:3
 usage "prompt lookup by a model" run -m $NEEDLE -p hello --speculate lookup --draft $NEEDLE
 
 usage "bench of nothing" bench

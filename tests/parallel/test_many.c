@@ -36,7 +36,13 @@ static const asked usual[PROMPTS] = {
  * where a pass has to end for few tokens. */
 enum { SHARED = 1299 + 1100 + 70 + 1100 + 1299, SHARED_STATES = SHARED - 70 };
 
+/* Prompts that repeat themselves, so that what follows is guessed, and answers long enough. */
+static const asked repeated[] = {
+    {300, 0, 0, 40, 0}, {40, 0, 0, 25, 0}, {130, 0, 0, 40, 0}, {1100, 0, 0, 9, 0}};
+enum { REPEATED = 4 };
+
 static const asked *prompts = usual;
+static int max_draft; /* with it, tokens are not drawn: what repeats itself goes on */
 static int n_prompts = PROMPTS;
 
 static int32_t text[CTX];
@@ -75,9 +81,10 @@ static bool next(void *user, ith_many_prompt *prompt)
     if (prompts[i].bad > 0)
         prompt->ids[prompts[i].bad] = BAD;
     prompt->how = (ith_generate_params){.max_tokens = prompts[i].answer, .ignore_eos = true};
-    prompt->how.sampling = (ith_sampling){.temperature = 1,
+    prompt->how.max_draft = max_draft;
+    prompt->how.sampling = (ith_sampling){.temperature = prompts == repeated ? 0 : 1,
                                           .top_p = 1,
-                                          .repeat_penalty = 1.1f,
+                                          .repeat_penalty = prompts == repeated ? 1 : 1.1f,
                                           .repeat_window = 64,
                                           .seed = (uint64_t)i};
     return true;
@@ -246,6 +253,40 @@ static void same_in_company(const char *model, const char *name, int64_t shared,
         rmdir(cache);
         printf("ok what prompts have in common is computed once: %s\n", name);
     }
+}
+
+/* Guesses change no bit of an answer, alone and together, and none is made where a pass is full. */
+static void with_guesses(const char *model, const char *name, bool some_right)
+{
+    static const int in_flight[] = {1, 2, REPEATED};
+    answers plain = {0}, guessed = {0};
+    ith_many_counts counts;
+    ith_error err = {0};
+    int64_t steps;
+
+    engine = open_engine(model, CTX);
+    for (int i = 0; i < CTX; i++)
+        text[i] = text[i % 20];
+    prompts = repeated;
+    n_prompts = REPEATED;
+    must(answer_all(1, NULL, &plain, &counts, &err) == ITH_OK, "without guesses", &err);
+    must(counts.drafted == 0, "none is made when off", NULL);
+    steps = counts.steps;
+    max_draft = ITH_DRAFT_MAX;
+    for (int i = 0; i < 3; i++) {
+        must(answer_all(in_flight[i], NULL, &guessed, &counts, &err) == ITH_OK, "guessed", &err);
+        must_equal(&plain, &guessed, "the same with guesses");
+        must(counts.drafted > counts.accepted && (counts.accepted > 0) == some_right,
+             "some guesses are right, some are wrong", NULL);
+        must(i > 0 || counts.steps + counts.accepted == steps, "a right guess saves a step", NULL);
+    }
+    max_draft = 0;
+    prompts = usual;
+    n_prompts = PROMPTS;
+    ith_engine_close(engine);
+    if (ith_world_rank(world) == 0)
+        printf("ok the same with guesses: %s # %lld of %lld right\n", name,
+               (long long)counts.accepted, (long long)counts.drafted);
 }
 
 /* A cache that cannot be opened ends no prompt; the user is warned once. */
@@ -517,6 +558,10 @@ int main(void)
     same_in_company("synthetic:tests/models/latents/config.json:q8_0", "latents", SHARED, SHARED);
     same_in_company("synthetic:tests/models/recurrent/config.json:q8_0", "recurrent states",
                     SHARED_STATES, SHARED_STATES);
+    with_guesses(NEEDLE_MODEL, "attention", true);
+    with_guesses("synthetic:tests/models/windows/config.json:q8_0", "windows", true);
+    with_guesses("synthetic:tests/models/latents/config.json:q8_0", "latents", true);
+    with_guesses("synthetic:tests/models/recurrent/config.json:q8_0", "recurrent states", false);
     broken_cache();
     begins_again();
     overtakes();

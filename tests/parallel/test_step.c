@@ -154,6 +154,57 @@ static void run_together(company c, ith_engine *engine, const char *name)
     must(most >= 5, "sessions were together", NULL);
 }
 
+/* ---- Guesses ---- */
+
+/* A step of two sessions: one decodes token `k` after prompt `i` with guesses, of which `right` are
+ * right, the other computes a prompt. The logits after all that are right are those alone. */
+static void verify(ith_engine *engine, ith_session *s, ith_session *beside, int i, int k, int right)
+{
+    int32_t tokens[4];
+    ith_step_item items[2] = {{.session = beside}, {.session = s}};
+    int64_t length = ith_session_length(s);
+    char hex[65];
+    ith_error err;
+
+    for (int g = 0; g < 4; g++)
+        tokens[g] = token_of(i, k + g) ^ (g > right);
+    if (ith_world_rank(world) == 0)
+        items[1] = (ith_step_item){.session = s, .ids = tokens, .n = 4, .n_guesses = 3};
+    must(ith_engine_step(engine, items, 2, &err) == ITH_OK, "a step with guesses", &err);
+    must(ith_session_length(s) == length + 4, "the session has all guesses", NULL);
+    for (int g = 0; ith_world_rank(world) == 0 && g <= right; g++) {
+        ith_sha256_hex(ith_step_logits(engine, &items[1], (size_t)g),
+                       (size_t)engine->model->hp.n_vocab * sizeof(float), hex);
+        must(strcmp(hex, alone[i][k + g + 1]) == 0, "the logits after a guess", NULL);
+    }
+    must(ith_session_truncate(s, length + 1 + right, &err) == ITH_OK, "guesses taken back", &err);
+}
+
+static void guesses(ith_engine *engine, const char *name)
+{
+    enum { PROMPT = 3 };
+    ith_session *s = must_open_session(engine), *beside = must_open_session(engine);
+    ith_step_item items[2] = {{.session = s, .ids = prompt_of(PROMPT), .n = lengths[PROMPT]},
+                              {.session = beside, .ids = prompt_of(2), .n = lengths[2]}};
+    ith_error err;
+
+    while (ith_session_length(s) == 0 || ith_session_pending(s) > 0) {
+        must(ith_engine_step(engine, items, 2, &err) == ITH_OK, "prompts", &err);
+        items[0].n = items[1].n = 0;
+    }
+    must(ith_session_pending(beside) > 0 && ith_step_guesses(beside) == 0 &&
+             ith_step_guesses(s) == ITH_DRAFT_MAX,
+         "one may guess, one computes its prompt", NULL);
+    verify(engine, s, beside, PROMPT, 0, 1);
+    verify(engine, s, beside, PROMPT, 2, 0);
+    ith_session_close(s);
+    ith_session_close(beside);
+    if (ith_world_rank(world) == 0)
+        printf("ok guesses in a step: %s\n", name);
+}
+
+/* ---- All of it ---- */
+
 static void same_in_company(const char *model, const char *name)
 {
     ith_engine_params params = params_of(model);
@@ -172,6 +223,7 @@ static void same_in_company(const char *model, const char *name)
     run_together((company){0}, engine, name);
     for (int i = 0; i < 2; i++)
         run_together((company){.cache = cache, .cached = i > 0}, engine, name);
+    guesses(engine, name);
     ith_engine_close(engine);
     if (ith_world_rank(world) == 0) {
         ith_cache_remove(cache, NULL, NULL, &err);
@@ -249,6 +301,8 @@ static void refusals(void)
     ith_step_item bad[] = {{.session = a, .ids = ids, .n = 1},
                            {.session = b, .ids = wrong, .n = 2}};
     ith_step_item nothing[] = {{.session = a}};
+    ith_step_item only_guesses[] = {{.session = a, .ids = ids, .n = 1, .n_guesses = 1}};
+    ith_step_item many_guesses[] = {{.session = a, .ids = ids, .n = 17, .n_guesses = 16}};
     ith_step_item large[] = {{.session = a, .ids = text, .n = CTX + 1}};
     ith_error err;
 
@@ -258,6 +312,8 @@ static void refusals(void)
     must_refuse(engine, bad, 2, ITH_E_ARGUMENT, "not in the vocabulary");
     must_refuse(engine, nothing, 1, ITH_E_ARGUMENT, "no session of the step has tokens");
     must_refuse(engine, large, 1, ITH_E_ARGUMENT, "do not fit a context");
+    must_refuse(engine, only_guesses, 1, ITH_E_ARGUMENT, "1 guesses among 1 new tokens");
+    must_refuse(engine, many_guesses, 1, ITH_E_ARGUMENT, "16 guesses among 17 new tokens");
     must(ith_session_pending(a) == 0 && ith_session_pending(b) == 0, "nothing was appended", NULL);
     must(ith_session_reserve(a, CTX, &err) == ITH_OK, "room for the whole context", &err);
     must(ith_session_reserve(a, CTX + 1, &err) == ITH_E_ARGUMENT, "not for more", NULL);
