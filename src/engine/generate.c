@@ -6,6 +6,7 @@
 #include "engine/writer.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 _Static_assert(ITH_DRAFT_MAX == ITH_DECODE_TOKENS - 1,
                "a pass verifies a chosen token and the guesses after it");
@@ -27,12 +28,14 @@ typedef struct loop {
     int64_t n_chosen;
 } loop;
 
-/* What rank 0 tells the others after each pass. */
+/* What rank 0 tells the others after each pass, in one message. */
 typedef struct verdict {
     int32_t failed; /* no token could be chosen, or shown */
-    int32_t id;     /* the last token chosen */
-    int64_t go_on;  /* 0: the answer is finished */
-    int64_t right;  /* guesses before it that were right */
+    int32_t go_on;  /* 0: the answer is finished */
+    int64_t right;  /* guesses before the last token chosen that were right */
+    int64_t n_ids;  /* of the next pass, if it goes on */
+    int32_t
+        ids[ITH_DECODE_TOKENS]; /* the last token chosen, and guesses unless a model makes them */
 } verdict;
 
 /* Token n of the answer, which follows `length` tokens of the timeline. */
@@ -51,11 +54,11 @@ static ith_status choose(loop *l, verdict *v, ith_error *err)
     bool on = true;
 
     for (;; v->right++) {
-        v->id = next_token(l, length + v->right, l->n_chosen + v->right);
-        ITH_TRY(ith_writer_token(l->w, v->id, &on, err));
+        v->ids[0] = next_token(l, length + v->right, l->n_chosen + v->right);
+        ITH_TRY(ith_writer_token(l->w, v->ids[0], &on, err));
         v->go_on = on && l->n_chosen + v->right + 1 < l->params->max_tokens &&
                    length + v->right < l->session->ctx;
-        if (!v->go_on || v->right == l->n_guesses || v->id != l->tokens[1 + v->right])
+        if (!v->go_on || v->right == l->n_guesses || v->ids[0] != l->tokens[1 + v->right])
             return ITH_OK;
     }
 }
@@ -73,19 +76,46 @@ static int64_t most_guesses(const loop *l)
     return most;
 }
 
-/* Appends the chosen token, and guesses after it, to the timeline. */
-static ith_status extend(loop *l, int32_t id, ith_error *err)
+/* Local, on all ranks: wrong guesses are taken back, and all are counted. */
+static ith_status settle(loop *l, const verdict *v, ith_generation *out, ith_error *err)
+{
+    ITH_TRY(ith_session_cut(l->session, l->session->length - l->n_guesses + v->right, err));
+    ith_draft_pace_count(&l->pace, l->n_guesses, v->right);
+    out->n_drafted += l->n_guesses;
+    out->n_accepted += v->right;
+    out->n_passes += v->go_on;
+    l->n_chosen += v->right + 1;
+    return ITH_OK;
+}
+
+/* Guesses after the chosen token, ids[0]; *n: with it. Collective if a model makes them, else
+ * local, on rank 0. */
+static ith_status draft(const loop *l, int32_t *ids, int64_t *n, ith_error *err)
 {
     ith_session *s = l->session;
-    int64_t most = l->drafter == NULL || s->length == s->ctx ? 0 : most_guesses(l), n = 0;
+    int64_t most = l->drafter == NULL || s->length == s->ctx ? 0 : most_guesses(l), guesses = 0;
 
-    l->tokens[0] = id;
     if (most > 0) {
-        s->ids[s->length] = id;
-        ITH_TRY(l->drafter->ops->draft(l->drafter, s->ids, s->length + 1, most, l->tokens + 1, &n,
+        s->ids[s->length] = ids[0];
+        ITH_TRY(l->drafter->ops->draft(l->drafter, s->ids, s->length + 1, most, ids + 1, &guesses,
                                        err));
     }
-    ITH_TRY(ith_session_extend(s, l->tokens, (size_t)n + 1, err));
+    *n = 1 + guesses;
+    return ITH_OK;
+}
+
+/* Appends the chosen token, and guesses after it, to the timeline. */
+static ith_status extend(loop *l, verdict *v, ith_error *err)
+{
+    ith_session *s = l->session;
+
+    if (l->params->draft != NULL) {
+        ITH_TRY(draft(l, v->ids, &v->n_ids, err));
+        ITH_TRY(ith_session_extend(s, v->ids, (size_t)v->n_ids, err));
+    } else {
+        ITH_TRY(ith_session_extend_known(s, v->ids, (size_t)v->n_ids, err));
+    }
+    memcpy(l->tokens, v->ids, sizeof l->tokens);
     l->n_guesses = s->n_logits - 1;
     return ITH_OK;
 }
@@ -137,18 +167,31 @@ static ith_status finish(loop *l, bool root, ith_error *err)
     return root ? ith_writer_rest(l->w, err) : ITH_OK;
 }
 
-/* Collective. Rank 0 chooses, and tells the others. */
-static ith_status choose_on_all(loop *l, verdict *v, ith_error *err)
+/* Rank 0. Chooses, and guesses what a pass is to verify. */
+static ith_status decide(loop *l, verdict *v, ith_generation *out, ith_error *err)
+{
+    ITH_TRY(choose(l, v, err));
+    ITH_TRY(settle(l, v, out, err));
+    if (!v->go_on || l->params->draft != NULL)
+        return ITH_OK;
+    return draft(l, v->ids, &v->n_ids, err);
+}
+
+/* Collective. Rank 0 decides, and tells the others. */
+static ith_status decide_on_all(loop *l, verdict *v, ith_generation *out, ith_error *err)
 {
     ith_world *world = l->session->engine->world;
+    bool root = world->comm->rank == 0;
     ith_status status = ITH_OK;
 
     *v = (verdict){0};
-    if (world->comm->rank == 0)
-        status = choose(l, v, err);
+    if (root)
+        status = decide(l, v, out, err);
     v->failed = status != ITH_OK;
     ith_world_bcast(world, v, sizeof *v);
-    return v->failed ? ith_comm_agree(world->comm, status, err) : ITH_OK;
+    if (v->failed)
+        return ith_comm_agree(world->comm, status, err);
+    return root ? ITH_OK : settle(l, v, out, err);
 }
 
 static ith_status run(loop *l, ith_generation *out, ith_error *err)
@@ -162,15 +205,9 @@ static ith_status run(loop *l, ith_generation *out, ith_error *err)
         ITH_TRY(replay(l, &r, err));
     v = (verdict){.go_on = r.go_on && l->n_chosen < l->params->max_tokens};
     while (v.go_on) {
-        ITH_TRY(choose_on_all(l, &v, err));
-        ITH_TRY(ith_session_cut(l->session, l->session->length - l->n_guesses + v.right, err));
-        ith_draft_pace_count(&l->pace, l->n_guesses, v.right);
-        out->n_drafted += l->n_guesses;
-        out->n_accepted += v.right;
-        l->n_chosen += v.right + 1;
+        ITH_TRY(decide_on_all(l, &v, out, err));
         if (v.go_on)
-            ITH_TRY(extend(l, v.id, err));
-        out->n_passes += v.go_on;
+            ITH_TRY(extend(l, &v, err));
     }
     return ith_comm_agree(comm, finish(l, root, err), err);
 }

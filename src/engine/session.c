@@ -501,11 +501,24 @@ int64_t ith_session_few(const ith_session *s)
     return s->engine->world->comm->size > 1 ? ith_min(few, s->rows_tokens) : few;
 }
 
+static ith_status extend(ith_session *session, int64_t n, ith_error *err)
+{
+    ITH_TRY(follow_rope(session, n, err));
+    return run_chunks(session, n, 0, n, false, NULL, err);
+}
+
 ith_status ith_session_extend(ith_session *session, const int32_t *ids, size_t n, ith_error *err)
 {
     ITH_TRY(take_ids(session, ids, &n, err));
-    ITH_TRY(follow_rope(session, (int64_t)n, err));
-    return run_chunks(session, (int64_t)n, 0, (int64_t)n, false, NULL, err);
+    return extend(session, (int64_t)n, err);
+}
+
+ith_status ith_session_extend_known(ith_session *session, const int32_t *ids, size_t n,
+                                    ith_error *err)
+{
+    memcpy(session->ids + session->length, ids, n * sizeof *ids);
+    ITH_TRY(ith_session_make_room(session, session->length + (int64_t)n, err));
+    return extend(session, (int64_t)n, err);
 }
 
 ith_status ith_session_truncate(ith_session *session, int64_t length, ith_error *err)

@@ -55,6 +55,9 @@ ith_status ith_session_cut(ith_session *session, int64_t length, ith_error *err)
 /* Collective. Like ith_session_prefill, but every one of the n tokens gets logits. The session
  * still has them when it is truncated to one of the tokens. 1 <= n <= ith_session_few(session). */
 ith_status ith_session_extend(ith_session *session, const int32_t *ids, size_t n, ith_error *err);
+/* The same with ids that all ranks have, and that can follow. The session has had logits. */
+ith_status ith_session_extend_known(ith_session *session, const int32_t *ids, size_t n,
+                                    ith_error *err);
 int64_t ith_session_few(const ith_session *session);
 
 /* Local. Are these ids such that n of them can follow the session's tokens and those that wait? */

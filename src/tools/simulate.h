@@ -61,10 +61,10 @@ enum {
     ITH_SIM_BARRIERS = 4,
     ITH_SIM_BARRIERS_RANKS = 8,
 
-    /* Of a token that is decoded: engine/generate.c tells the choice, and engine/session.c the ids
-     * to compute; engine/pass_check.c agrees on the pass. */
+    /* Of a token that is decoded: engine/generate.c tells the choice and what is to be computed;
+     * engine/pass_check.c agrees on the pass. */
     ITH_SIM_AGREEMENTS = 1,
-    ITH_SIM_BROADCASTS = 2
+    ITH_SIM_BROADCASTS = 1
 };
 
 /* Matrices that are alike. */

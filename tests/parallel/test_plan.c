@@ -114,8 +114,8 @@ static void decoded(ith_session *session, const json_t *decode)
         return;
     must(comm->stats.allgather_calls - before.allgather_calls == (int64_t)of(decode, "gathers"),
          "all-gathers of a token", NULL);
-    /* Choosing the token, which is not done here, is one broadcast more. */
-    must(comm->stats.bcast_calls - before.bcast_calls == ITH_SIM_BROADCASTS - 1,
+    /* Here it tells the ids, and in ith_generate the choice with them. */
+    must(comm->stats.bcast_calls - before.bcast_calls == ITH_SIM_BROADCASTS,
          "broadcasts of a token", NULL);
     must(n_reductions == ITH_SIM_AGREEMENTS, "agreements of a token", NULL);
     if (ith_world_rank(world) == 0 && session->engine->mesh.context == 1)

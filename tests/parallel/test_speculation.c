@@ -5,6 +5,8 @@
  */
 #include "tests/needle.h"
 
+#include "engine/session.h"
+
 enum { PROMPT = 400, GENERATED = 90 };
 
 typedef struct result {
@@ -97,6 +99,38 @@ static void with_chunk(int64_t chunk)
     ith_engine_close(engine);
 }
 
+static int64_t broadcasts(ith_engine *engine, int64_t n)
+{
+    const ith_comm *comm = engine->world->comm;
+    const ith_generate_params params = {.max_tokens = n,
+                                        .max_draft = ITH_DRAFT_MAX,
+                                        .ignore_eos = true,
+                                        .sampling = {.top_p = 1, .repeat_penalty = 1}};
+    ith_session *session = must_open_session(engine);
+    ith_generation answer;
+    ith_error err;
+    int64_t before;
+
+    must_prefill(session, ids, PROMPT);
+    before = comm->stats.bcast_calls;
+    must(ith_generate(session, &params, &answer, &err) == ITH_OK, "generate", &err);
+    before = comm->stats.bcast_calls - before - answer.n_passes;
+    ith_generation_free(&answer);
+    ith_session_close(session);
+    return before;
+}
+
+/* Rank 0 tells the choice and what is to be computed in one message. */
+static void one_broadcast_a_pass(void)
+{
+    ith_engine *engine = open_engine(NEEDLE_MODEL, ITH_QUANT_W8, 64);
+
+    must(broadcasts(engine, 20) == broadcasts(engine, 40), "one broadcast a pass", NULL);
+    ith_engine_close(engine);
+    if (ith_world_rank(world) == 0)
+        printf("ok one broadcast a pass\n");
+}
+
 static void other_vocabularies_are_refused(void)
 {
     ith_engine *engine = open_engine(NEEDLE_MODEL, ITH_QUANT_W8, 64),
@@ -159,6 +193,7 @@ int main(void)
         return 1;
     with_chunk(512);
     with_chunk(7);
+    one_broadcast_a_pass();
     other_vocabularies_are_refused();
     timelines_are_cut_back();
     ith_world_close(world);
