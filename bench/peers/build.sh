@@ -1,6 +1,6 @@
 #!/bin/sh
-# build.sh - builds llama.cpp's llama-bench, llama-perplexity, llama-cli, llama-completion,
-# llama-tokenize and llama-grammar (llama_grammar.cpp) for this CPU into DIR/bin. The source is the copy inside the sdist of
+# build.sh - builds llama.cpp's llama-bench, llama-batched-bench, llama-perplexity, llama-cli,
+# llama-completion, llama-tokenize and llama-grammar (llama_grammar.cpp) for this CPU into DIR/bin. The source is the copy inside the sdist of
 # llama-cpp-python on PyPI, downloaded with pip and checked against its SHA-256. With a folder of
 # ik_llama.cpp's source, builds also its llama-sweep-bench, into DIR/ik.
 #
@@ -12,7 +12,7 @@ set -eu
 
 version=0.3.36
 sha256=832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e
-targets="llama-bench llama-perplexity llama-tokenize llama-completion llama-cli"
+targets="llama-bench llama-batched-bench llama-perplexity llama-tokenize llama-completion llama-cli"
 bench=
 [ "${1:-}" != --bench ] || { bench=1 targets=llama-bench && shift; }
 
