@@ -99,7 +99,8 @@ static const ith_option report_options[] = {
      .at = offsetof(ith_run_args, trace),
      .help = "write a timeline of all passes",
      .more = "In the form of Chrome's trace viewer, for ui.perfetto.dev: products, attention, "
-             "exchange, gathers and waits of every rank and layer, and decompression of streamed "
+             "exchange, gathers and waits for weights and ranks, of every rank and layer, and "
+             "decompression of streamed "
              "weights."},
     {.name = "report-pages",
      .aliases = {"report-placement"},

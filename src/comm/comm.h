@@ -167,6 +167,11 @@ struct ith_comm {
      * the default: each travels alone. Both ends must use the same value and list these parcels in
      * the same sequence. */
     int64_t joined;
+    /* How long this rank has waited for others to come to the same operation, since opening. Of
+     * exchanges and all-gathers by messages that is known for the ranks of its node, and only while
+     * somebody measures (timers > 0); the wait for parcels is not in it. */
+    int64_t waited_ns;
+    int timers;
     ith_comm_stats stats;
     void *impl; /* the implementation's own */
 };

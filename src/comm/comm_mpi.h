@@ -62,6 +62,7 @@ struct ith_mpi_flight {
     const ith_mpi_strategy *strategy; /* NULL: the flight is free */
     ith_alltoall exchange;
     int tag;               /* of its messages */
+    int64_t arrival;       /* the turn of impl->arrivals that an exchange took */
     MPI_Request *requests; /* [n_requests] */
     int64_t n_requests;
     int *step_end;    /* pairwise: [size] where the requests of step s end */
@@ -85,12 +86,13 @@ typedef struct ith_mpi_impl {
     int64_t message_bytes; /* of an MPI message at most */
     bool windows_only;     /* no anonymous files */
     ith_mpi_buffer *buffers;
-    int *members, *first;  /* see ith_exchange_members; NULL on a side communicator */
-    ith_mpi_board gathers; /* of small all-gathers; open if some node has several ranks */
-    uint8_t *packed;       /* [gathers.buffer_bytes] what a courier sends */
-    int *counts, *displs;  /* [size] MPI's int form of an all-gather */
-    int *vectors;          /* [4 * size] and of an all-to-all */
-    int64_t *own;          /* [2 * size] an all-gather's own block for every rank: counts, displs */
+    int *members, *first;   /* see ith_exchange_members; NULL on a side communicator */
+    ith_mpi_board arrivals; /* without buffers: who has come to an exchange; open if gathers is */
+    ith_mpi_board gathers;  /* of small all-gathers; open if some node has several ranks */
+    uint8_t *packed;        /* [gathers.buffer_bytes] what a courier sends */
+    int *counts, *displs;   /* [size] MPI's int form of an all-gather */
+    int *vectors;           /* [4 * size] and of an all-to-all */
+    int64_t *own; /* [2 * size] an all-gather's own block for every rank: counts, displs */
     ith_mpi_flight flights[ITH_MPI_FLIGHTS];
 
     /* By node: made by the first ith_mpi_by_node_open. */

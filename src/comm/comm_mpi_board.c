@@ -8,6 +8,7 @@
  */
 #include "comm/comm_mpi_board.h"
 
+#include "base/monotonic.h"
 #include "base/range.h"
 #include "base/relax.h"
 #include "comm/comm_mpi_memory.h"
@@ -64,22 +65,37 @@ bool ith_mpi_board_there(const ith_mpi_board *board, int node_rank)
 }
 
 /* MPI moves messages only inside its calls, and the other rank may still wait for a message of
- * ours: so waiting calls MPI too. It also yields the core. */
-void ith_mpi_board_wait(ith_comm *comm, const ith_mpi_board *board, int node_rank)
+ * ours: so waiting calls MPI too. */
+void ith_mpi_board_pause(ith_comm *comm)
+{
+    int flag;
+    ith_mpi_check(
+        comm,
+        MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, ith_mpi_of(comm)->world, &flag, MPI_STATUS_IGNORE),
+        "MPI_Iprobe");
+    sched_yield();
+}
+
+static void wait_for(ith_comm *comm, const ith_mpi_board *board, int node_rank)
 {
     for (int i = 0; i < SPINS; i++) {
         if (ith_mpi_board_there(board, node_rank))
             return;
         ith_cpu_relax();
     }
-    while (!ith_mpi_board_there(board, node_rank)) {
-        int flag;
-        ith_mpi_check(comm,
-                      MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, ith_mpi_of(comm)->world, &flag,
-                                 MPI_STATUS_IGNORE),
-                      "MPI_Iprobe");
-        sched_yield();
-    }
+    while (!ith_mpi_board_there(board, node_rank))
+        ith_mpi_board_pause(comm);
+}
+
+void ith_mpi_board_wait(ith_comm *comm, const ith_mpi_board *board, int node_rank)
+{
+    int64_t begin_ns;
+
+    if (ith_mpi_board_there(board, node_rank))
+        return;
+    begin_ns = ith_clock_ns();
+    wait_for(comm, board, node_rank);
+    comm->waited_ns += ith_clock_ns() - begin_ns;
 }
 
 void ith_mpi_board_wait_all(ith_comm *comm, const ith_mpi_board *board)

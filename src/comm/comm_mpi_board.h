@@ -31,8 +31,11 @@ void ith_mpi_board_publish(const ith_comm *comm, const ith_mpi_board *board);
 /* Has that rank published its buffer of the current turn? */
 bool ith_mpi_board_there(const ith_mpi_board *board, int node_rank);
 
-/* Waits until that rank, or every rank of the node, has. */
+/* Waits until that rank, or every rank of the node, has; counts comm->waited_ns. */
 void ith_mpi_board_wait(ith_comm *comm, const ith_mpi_board *board, int node_rank);
 void ith_mpi_board_wait_all(ith_comm *comm, const ith_mpi_board *board);
+
+/* Between two looks at a board: lets messages move, and yields the core. */
+void ith_mpi_board_pause(ith_comm *comm);
 
 #endif

@@ -6,7 +6,9 @@
  */
 #include "comm/comm_mpi_collectives.h"
 
+#include "base/monotonic.h"
 #include "comm/comm_mpi.h"
+#include "comm/comm_mpi_flight.h"
 #include "comm/comm_mpi_gather.h"
 #include "comm/comm_mpi_pairwise.h"
 
@@ -15,7 +17,9 @@
 
 void ith_mpi_barrier(ith_comm *comm)
 {
+    int64_t begin_ns = ith_clock_ns();
     ith_mpi_check(comm, MPI_Barrier(ith_mpi_of(comm)->world), "MPI_Barrier");
+    comm->waited_ns += ith_clock_ns() - begin_ns;
 }
 
 void ith_mpi_idle_barrier(ith_comm *comm)
@@ -38,6 +42,7 @@ void ith_mpi_idle_barrier(ith_comm *comm)
 void ith_mpi_bcast(ith_comm *comm, void *buf, int64_t bytes, int root)
 {
     ith_mpi_impl *impl = ith_mpi_of(comm);
+    int64_t begin_ns = ith_clock_ns();
     for (int64_t at = 0; at < bytes; at += impl->message_bytes) {
         int64_t n = bytes - at < impl->message_bytes ? bytes - at : impl->message_bytes;
         ith_mpi_check(comm, MPI_Bcast((char *)buf + at, (int)n, MPI_BYTE, root, impl->world),
@@ -46,14 +51,17 @@ void ith_mpi_bcast(ith_comm *comm, void *buf, int64_t bytes, int root)
     comm->stats.bcast_calls++;
     if (comm->rank == root)
         comm->stats.bcast_sent += bytes * (comm->size - 1);
+    else
+        comm->waited_ns += ith_clock_ns() - begin_ns;
 }
 
 int64_t ith_mpi_max(ith_comm *comm, int64_t value)
 {
-    int64_t most;
+    int64_t most, begin_ns = ith_clock_ns();
     ith_mpi_check(comm,
                   MPI_Allreduce(&value, &most, 1, MPI_INT64_T, MPI_MAX, ith_mpi_of(comm)->world),
                   "MPI_Allreduce");
+    comm->waited_ns += ith_clock_ns() - begin_ns;
     return most;
 }
 
@@ -105,12 +113,18 @@ void ith_mpi_allgatherv(ith_comm *comm, const void *send, void *recv, const int6
                         const int64_t *displs)
 {
     ith_mpi_impl *impl = ith_mpi_of(comm);
-    if (ith_mpi_gather_fits(comm, counts))
+    ith_mpi_flight *flight = &impl->flights[ITH_FLIGHTS];
+
+    if (ith_mpi_gather_fits(comm, counts)) {
         ith_mpi_gather(comm, send, recv, counts, displs);
-    else if (fits_one_call(comm, impl, counts, displs))
-        allgather_at_once(comm, send, recv, counts, displs);
-    else
-        allgather_by_messages(comm, send, recv, counts, displs);
+    } else {
+        ith_mpi_arrive(comm, flight);
+        ith_mpi_await_node(comm, flight);
+        if (fits_one_call(comm, impl, counts, displs))
+            allgather_at_once(comm, send, recv, counts, displs);
+        else
+            allgather_by_messages(comm, send, recv, counts, displs);
+    }
     comm->stats.allgather_calls++;
     comm->stats.allgather_sent += counts[comm->rank] * (comm->size - 1);
 }

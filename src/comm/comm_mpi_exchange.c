@@ -80,6 +80,7 @@ void ith_mpi_exchange_start(ith_comm *comm, int number, const ith_alltoall *x)
         memcpy((char *)x->recv + x->recv_displs[me], (const char *)x->send + x->send_displs[me],
                (size_t)x->send_counts[me]);
     count(comm, kind, x);
+    ith_mpi_arrive(comm, flight);
     flight->strategy = strategies[kind];
     flight->exchange = *x;
     flight->strategy->start(comm, flight);

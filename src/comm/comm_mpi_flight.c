@@ -5,9 +5,43 @@
  */
 #include "comm/comm_mpi_flight.h"
 
+#include "base/monotonic.h"
+#include "comm/comm_mpi_board.h"
+
 #include <limits.h>
 #include <stdlib.h>
 #include <time.h>
+
+/* ---- Arrivals ---- */
+
+void ith_mpi_arrive(ith_comm *comm, ith_mpi_flight *f)
+{
+    ith_mpi_board *board = &ith_mpi_of(comm)->arrivals;
+
+    if (board->area == NULL)
+        return;
+    f->arrival = ++board->turn;
+    ith_mpi_board_publish(comm, board);
+}
+
+void ith_mpi_await_node(ith_comm *comm, const ith_mpi_flight *f)
+{
+    ith_mpi_board board = ith_mpi_of(comm)->arrivals;
+    int64_t begin_ns;
+
+    if (comm->timers == 0 || board.area == NULL)
+        return;
+    board.turn = f->arrival;
+    begin_ns = ith_clock_ns();
+    for (int i = 0; i < comm->node_size; i++)
+        while (!ith_mpi_board_there(&board, i)) {
+            ith_mpi_progress(comm);
+            ith_mpi_board_pause(comm);
+        }
+    comm->waited_ns += ith_clock_ns() - begin_ns;
+}
+
+/* ---- Requests ---- */
 
 bool ith_mpi_has_requests(ith_mpi_flight *f, int64_t n)
 {
@@ -188,6 +222,8 @@ void ith_mpi_progress(ith_comm *comm)
 void ith_mpi_finish(ith_comm *comm, int flight)
 {
     ith_mpi_flight *f = &ith_mpi_of(comm)->flights[flight];
+    if (f->strategy->start != NULL)
+        ith_mpi_await_node(comm, f);
     f->strategy->finish(comm, f);
     f->strategy = NULL;
 }

@@ -11,6 +11,14 @@ void ith_mpi_messages_start(ith_comm *comm, int flight, const ith_parcel *sends,
 void ith_mpi_progress(ith_comm *comm);
 void ith_mpi_finish(ith_comm *comm, int flight);
 
+/* This rank has come to an exchange or all-gather, which travels as that flight. All ranks come to
+ * theirs in the same order. */
+void ith_mpi_arrive(ith_comm *comm, ith_mpi_flight *flight);
+
+/* Waits until all ranks of the node have, and counts comm->waited_ns, if somebody measures. What is
+ * left of the exchange is its transfer. */
+void ith_mpi_await_node(ith_comm *comm, const ith_mpi_flight *flight);
+
 /* Makes room for at least n requests in a flight none of whose requests is in use. False: there is
  * no memory. */
 bool ith_mpi_has_requests(ith_mpi_flight *flight, int64_t n);

@@ -182,6 +182,7 @@ ith_status ith_mpi_gather_open(ith_comm *comm, int64_t bytes, ith_error *err)
     if (bytes == 0 || comm->size == comm->n_nodes) /* no node has two ranks */
         return ITH_OK;
     ITH_TRY(ith_mpi_board_open(comm, bytes, &impl->gathers, err));
+    ITH_TRY(ith_mpi_board_open(comm, 0, &impl->arrivals, err));
     impl->packed = malloc((size_t)impl->gathers.buffer_bytes);
     bool made = impl->packed != NULL &&
                 ith_mpi_has_requests(&impl->flights[ITH_FLIGHTS], 2 * comm->n_nodes);

@@ -12,7 +12,7 @@ ith_status ith_session_profile_start(ith_session *session, ith_error *err)
     return session->profile != NULL
                ? ITH_OK
                : ith_profile_open((int)session->engine->model->hp.n_layers, session->engine->store,
-                                  &session->profile, err);
+                                  session->engine->world->comm, &session->profile, err);
 }
 
 static json_t *entry_json(const ith_profile_entry *entry)
@@ -23,13 +23,14 @@ static json_t *entry_json(const ith_profile_entry *entry)
     for (int i = 0; i < ITH_LAPS; i++)
         all += ns[i];
     return json_pack(
-        "{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:I}", "seconds", (double)all * 1e-9,
+        "{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:I}", "seconds", (double)all * 1e-9,
         "weights_s", (double)ns[ITH_LAP_WEIGHTS] * 1e-9, "products_s",
         (double)ns[ITH_LAP_PRODUCTS] * 1e-9, "attention_s", (double)ns[ITH_LAP_ATTENTION] * 1e-9,
-        "exchange_s", (double)(ns[ITH_LAP_EXCHANGE] + ns[ITH_LAP_GATHER]) * 1e-9, "rest_s",
-        (double)ns[ITH_LAP_REST] * 1e-9, "stall_s", (double)entry->fed.stall_ns * 1e-9,
-        "read_bytes", (json_int_t)entry->fed.read, "unpacked_bytes",
-        (json_int_t)entry->fed.unpacked, "gathered_bytes", (json_int_t)entry->fed.gathered);
+        "exchange_s", (double)(ns[ITH_LAP_EXCHANGE] + ns[ITH_LAP_GATHER] + ns[ITH_LAP_WAIT]) * 1e-9,
+        "wait_s", (double)ns[ITH_LAP_WAIT] * 1e-9, "rest_s", (double)ns[ITH_LAP_REST] * 1e-9,
+        "stall_s", (double)entry->fed.stall_ns * 1e-9, "read_bytes", (json_int_t)entry->fed.read,
+        "unpacked_bytes", (json_int_t)entry->fed.unpacked, "gathered_bytes",
+        (json_int_t)entry->fed.gathered);
 }
 
 static json_t *phase_json(const ith_profile *p, ith_phase phase)

@@ -8,6 +8,8 @@ typedef enum ith_lap {
     ITH_LAP_ATTENTION, /* including the exchange among the ranks of a head group */
     ITH_LAP_EXCHANGE,  /* between ranks, including copies to and from the wire: all-to-all */
     ITH_LAP_GATHER,    /* the same in passes by rows: all-gathers */
+    ITH_LAP_WAIT,      /* for other ranks to come to an all-to-all or all-gather (waited_ns of
+                          comm.h) */
     ITH_LAP_REST,      /* norms, embedding, heads, cache */
     ITH_LAPS
 } ith_lap;

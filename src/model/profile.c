@@ -1,22 +1,17 @@
 /* profile.c - adds up the times of laps and the counts of the store. */
 #include "model/profile.h"
 
-#include <stdlib.h>
-#include <time.h>
+#include "base/monotonic.h"
 
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
+#include <stdlib.h>
 
 static ith_feed_counts count(const ith_profile *p, ith_store *store, int entry)
 {
     return ith_store_count(store, entry < p->n_layers ? entry : ITH_NO_LAYER);
 }
 
-ith_status ith_profile_open(int n_layers, ith_store *store, ith_profile **out, ith_error *err)
+ith_status ith_profile_open(int n_layers, ith_store *store, ith_comm *comm, ith_profile **out,
+                            ith_error *err)
 {
     ith_profile *p = calloc(1, sizeof *p);
     size_t n = (size_t)n_layers + 1;
@@ -30,6 +25,8 @@ ith_status ith_profile_open(int n_layers, ith_store *store, ith_profile **out, i
         return ith_fail(err, ITH_E_MEMORY, "no memory for a profile of %d layers", n_layers);
     }
     p->n_layers = n_layers;
+    p->comm = comm;
+    comm->timers++;
     for (int i = 0; i <= n_layers; i++)
         p->fed[i] = count(p, store, i);
     *out = p;
@@ -42,29 +39,50 @@ void ith_profile_close(ith_profile *p)
         return;
     for (int i = 0; i < ITH_PHASES; i++)
         free(p->phases[i].entries);
+    if (p->comm != NULL)
+        p->comm->timers--;
     ith_trace_close(p->trace);
     free(p->fed);
     free(p);
 }
 
+/* What this rank has waited for others since it was last asked. */
+static int64_t take_waited(ith_profile *p)
+{
+    int64_t ns = p->comm->waited_ns - p->waited_ns;
+    p->waited_ns = p->comm->waited_ns;
+    return ns;
+}
+
 void ith_profile_begin(ith_profile *p, ith_phase phase, int64_t n)
 {
+    int64_t waited = take_waited(p);
+
     p->phase = phase;
     p->phases[phase].passes++;
     p->phases[phase].tokens += n;
+    p->begin_ns = ith_clock_ns();
     if (p->trace != NULL)
-        ith_trace_begin(p->trace);
-    p->last_ns = p->begin_ns = now_ns();
+        ith_trace_begin(p->trace, p->last_ns, waited, p->begin_ns);
+    p->last_ns = p->begin_ns;
+}
+
+static void add(ith_profile *p, int layer, ith_lap lap, int64_t end_ns)
+{
+    p->phases[p->phase].entries[layer].ns[lap] += end_ns - p->last_ns;
+    if (p->trace != NULL)
+        ith_trace_lap_add(
+            p->trace, (ith_trace_lap){p->last_ns, end_ns, layer, (uint8_t)lap, (uint8_t)p->phase});
+    p->last_ns = end_ns;
 }
 
 void ith_profile_lap(ith_profile *p, int layer, ith_lap lap)
 {
-    int64_t now = now_ns();
-    p->phases[p->phase].entries[layer].ns[lap] += now - p->last_ns;
-    if (p->trace != NULL)
-        ith_trace_lap_add(p->trace,
-                          (ith_trace_lap){p->last_ns, now, layer, (uint8_t)lap, (uint8_t)p->phase});
-    p->last_ns = now;
+    int64_t now = ith_clock_ns(), waited = take_waited(p);
+
+    if (waited > 0)
+        add(p, layer, ITH_LAP_WAIT, p->last_ns + waited);
+    add(p, layer, lap, now);
 }
 
 /* sum += now - before */

@@ -1,17 +1,11 @@
 /* trace.c - keeps laps and fetches. */
 #include "model/trace.h"
 
+#include "base/monotonic.h"
+
 #include <stdlib.h>
-#include <time.h>
 
 enum { LAPS_PER_LAYER = 160, FETCHES_MAX = 1 << 22 };
-
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 /* ---- Fetches: noted by threads that fetch ---- */
 
@@ -57,7 +51,7 @@ ith_status ith_trace_open(int n_layers, ith_store *store, ith_trace **trace, ith
     pthread_mutex_init(&t->lock, NULL);
     t->n_layers = n_layers;
     t->store = store;
-    t->origin_ns = now_ns();
+    t->origin_ns = ith_clock_ns();
     if (!ith_store_watch(store, note, t)) {
         t->store = NULL;
         ith_trace_close(t);
@@ -81,7 +75,7 @@ void ith_trace_close(ith_trace *t)
 
 /* ---- Passes ---- */
 
-void ith_trace_begin(ith_trace *t)
+static void reserve(ith_trace *t)
 {
     size_t need = t->n + (size_t)(t->n_layers + 1) * LAPS_PER_LAYER, cap = 2 * t->cap;
     ith_trace_lap *more;
@@ -94,6 +88,20 @@ void ith_trace_begin(ith_trace *t)
         return;
     t->laps = more;
     t->cap = cap;
+}
+
+void ith_trace_begin(ith_trace *t, int64_t last_ns, int64_t waited_ns, int64_t begin_ns)
+{
+    bool first = t->n == 0;
+
+    reserve(t);
+    if (first)
+        return;
+    if (waited_ns > 0)
+        ith_trace_lap_add(t, (ith_trace_lap){last_ns, last_ns + waited_ns, t->n_layers,
+                                             ITH_LAP_WAIT, ITH_PHASES});
+    ith_trace_lap_add(
+        t, (ith_trace_lap){last_ns + waited_ns, begin_ns, t->n_layers, ITH_LAP_REST, ITH_PHASES});
 }
 
 void ith_trace_end(ith_trace *t, int phase, int64_t begin_ns, int64_t end_ns)

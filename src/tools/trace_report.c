@@ -24,9 +24,10 @@ static json_t *name_event(const char *what, int rank, int thread, json_t *name)
 
 static json_t *lap_event(const ith_trace *t, const ith_trace_lap *lap, int rank)
 {
-    static const char *const names[ITH_LAPS] = {"wait for weights", "GEMM",   "attention",
-                                                "exchange",         "gather", "other"},
-                             *const phases[ITH_PHASES] = {"prefill", "decode"};
+    static const char *const names[ITH_LAPS] =
+        {"wait for weights", "GEMM", "attention", "exchange", "gather", "wait for ranks", "other"},
+                             *const phases[ITH_PHASES + 1] = {"prefill", "decode",
+                                                              "between passes"};
     json_t *args =
         lap->layer < t->n_layers ? json_pack("{s:i}", "layer", (int)lap->layer) : json_object();
 

@@ -2,14 +2,7 @@
 #include "weights/feed_fill.h"
 #include "weights/feed_shelf.h"
 
-#include <time.h>
-
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
+#include "base/monotonic.h"
 
 /* The matrices of the step show the tiles that the fill has brought. */
 static void publish(const ith_feed *f, const ith_fill *at)
@@ -71,10 +64,10 @@ void ith_feed_enter(ith_feed *f, int64_t i, ith_need need, const bool *chosen)
         ith_fill_begin(f, key);
     ith_fill_ahead(f);
     list_entered(f, i, chosen);
-    start_ns = now_ns();
+    start_ns = ith_clock_ns();
     while (!ith_fill_is_full(f, f->head))
         ith_feed_wait(f);
-    f->counts[i].stall_ns += now_ns() - start_ns;
+    f->counts[i].stall_ns += ith_clock_ns() - start_ns;
     publish(f, ith_feed_fill(f, f->head));
     pthread_mutex_unlock(&f->shared->lock);
 }

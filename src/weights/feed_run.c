@@ -2,13 +2,13 @@
 #include "weights/feed_run.h"
 
 #include "base/fpenv.h"
+#include "base/monotonic.h"
 #include "weights/feed_extents.h"
 #include "weights/feed_fill.h"
 #include "weights/feed_gather.h"
 #include "weights/feed_shelf.h"
 
 #include <string.h>
-#include <time.h>
 
 /* ---- Fetching: each thread takes extents in the order of fills ---- */
 
@@ -42,20 +42,13 @@ static const ith_extent *take_extent(ith_feed *f, int64_t *k)
     return NULL;
 }
 
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static void fetch_extent(ith_fetcher *t, int64_t k, const ith_extent *x)
 {
     ith_feed *f = t->feed;
     ith_fill *at = ith_feed_fill(f, k);
     uint8_t *out = ith_shelf_where(f, at, x);
     ith_feed_counts took = {0}, *counts = &f->counts[at->step];
-    int64_t begin_ns = f->fetched != NULL ? now_ns() : 0;
+    int64_t begin_ns = f->fetched != NULL ? ith_clock_ns() : 0;
     ith_error err;
     ith_status status;
 
@@ -65,7 +58,7 @@ static void fetch_extent(ith_fetcher *t, int64_t k, const ith_extent *x)
     if (f->fetched != NULL && begin_ns > 0)
         f->fetched(f->fetched_user, &(ith_fetched){.step = at->step,
                                                    .begin_ns = begin_ns,
-                                                   .end_ns = now_ns(),
+                                                   .end_ns = ith_clock_ns(),
                                                    .bytes = x->n * (int64_t)x->entry->unit_bytes,
                                                    .thread = (int)(t - f->fetchers),
                                                    .unpacked = took.unpacked > 0});

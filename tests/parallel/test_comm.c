@@ -5,6 +5,8 @@
  */
 #include "parallel/comm_blocks.h"
 
+#include "base/monotonic.h"
+
 static const ith_mpi_options short_messages = {.message_bytes = MESSAGE},
                              small_boards = {.message_bytes = 1 << 30, .board_bytes = 128};
 
@@ -229,6 +231,74 @@ static void allgather_between_nodes(ith_comm *comm)
     CASE_OK(comm);
 }
 
+static void gather_bytes(ith_comm *comm, int64_t bytes)
+{
+    int64_t counts[MAX_RANKS], displs[MAX_RANKS];
+    uint8_t buf[MAX_RANKS * 200];
+
+    for (int r = 0; r < comm->size; r++) {
+        counts[r] = bytes;
+        displs[r] = (int64_t)r * 200;
+    }
+    fill_block(buf + displs[comm->rank], bytes, comm->rank, 0);
+    comm->ops->allgatherv(comm, buf + displs[comm->rank], buf, counts, displs);
+}
+
+static void small_gather(ith_comm *comm)
+{
+    gather_bytes(comm, 100);
+}
+
+static void large_gather(ith_comm *comm)
+{
+    gather_bytes(comm, 200);
+}
+
+/* What rank 0 waits for the last rank in `operation`; after some tries that is late enough. */
+static int64_t wait_for_the_late(ith_comm *comm, ith_comm *other, void (*operation)(ith_comm *))
+{
+    int64_t waited = 0;
+
+    for (int try = 1; try <= 1000 && waited == 0; try++) {
+        int64_t before = other->waited_ns, begin_ns;
+        comm->ops->barrier(comm);
+        begin_ns = ith_clock_ns();
+        for (volatile int late = comm->rank == comm->size - 1 ? try * 10000 : 0; late > 0; late--)
+            ;
+        operation(other);
+        waited = other->waited_ns - before;
+        CHECK(comm, waited >= 0 && waited <= ith_clock_ns() - begin_ns);
+        waited = comm->ops->max(comm, comm->rank == 0 ? waited : 0);
+    }
+    return waited;
+}
+
+static void waits_are_counted(ith_comm *comm)
+{
+    static void (*const operations[])(ith_comm *) = {small_gather, large_gather, do_alltoall,
+                                                     do_alltoall, do_alltoall};
+    static const ith_exchange strategies[] = {ITH_EXCHANGE_AUTO, ITH_EXCHANGE_AUTO,
+                                              ITH_EXCHANGE_ALLTOALLV, ITH_EXCHANGE_PAIRWISE,
+                                              ITH_EXCHANGE_NODE};
+    ith_comm *other;
+
+    CHECK(comm, ith_comm_open_mpi(&small_boards, &other, NULL) == ITH_OK);
+    for (size_t i = 0; comm->size > 1 && i < sizeof operations / sizeof *operations; i++) {
+        CHECK(comm, other->ops->exchange_open(other, strategies[i], MOST, NULL) == ITH_OK);
+        other->timers = 1;
+        CHECK(comm, wait_for_the_late(comm, other, operations[i]) > 0);
+
+        /* By messages, ranks look for each other only if somebody measures. */
+        int64_t before = other->waited_ns;
+        other->timers = 0;
+        operations[i](other);
+        CHECK(comm, operations[i] == small_gather || strategies[i] == ITH_EXCHANGE_NODE ||
+                        other->waited_ns == before);
+    }
+    ith_comm_close(other);
+    CASE_OK(comm);
+}
+
 static void largest(ith_comm *comm)
 {
     for (int r = 0; r < comm->size; r++) {
@@ -308,6 +378,7 @@ int main(void)
         small_blocks_far_apart,
         allgather_through_node_memory,
         allgather_between_nodes,
+        waits_are_counted,
         largest,
         parcels_match_in_order,
         bytes_are_counted,
