@@ -100,12 +100,21 @@ const char *ith_figure_text(double value, char text[64])
     return text;
 }
 
-const char *ith_range_text(double low, double high, char text[140])
+/* Two decimals, but three digits of what is below one. */
+static const char *amount(double value, char text[64])
+{
+    if (!(value > 0) || value < 1e-4 || value >= 999.95)
+        return ith_figure_text(value, text);
+    snprintf(text, 64, value < 0.995 ? "%.3g" : "%.2f", value);
+    return text;
+}
+
+const char *ith_price_text(double low, double high, char text[140])
 {
     char a[64], b[64];
 
-    ith_figure_text(low, a);
-    ith_figure_text(high, b);
+    amount(low, a);
+    amount(high, b);
     if (strcmp(a, b) == 0)
         snprintf(text, 140, "%s", a);
     else
@@ -119,10 +128,10 @@ void ith_table_number(ith_table *table, double value)
     add(table, strdup(ith_figure_text(value, text)), value > 0 ? value : 0);
 }
 
-void ith_table_range(ith_table *table, double low, double high)
+void ith_table_price(ith_table *table, double low, double high)
 {
     char text[140];
-    add(table, strdup(ith_range_text(low, high, text)), high > 0 ? high : 0);
+    add(table, strdup(ith_price_text(low, high, text)), high > 0 ? high : 0);
 }
 
 void ith_table_percent(ith_table *table, double value)

@@ -43,12 +43,13 @@ void ith_table_sorted(ith_table *table, double sort, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void ith_table_series(ith_table *table, const ith_report_series *series);
 void ith_table_number(ith_table *table, double value);
-void ith_table_range(ith_table *table, double low, double high);
+void ith_table_price(ith_table *table, double low, double high);
 void ith_table_percent(ith_table *table, double value);
 void ith_table_count(ith_table *table, int64_t value);
 
-/* What the cells of numbers and ranges say. They return text. */
+/* What the cells of numbers and prices say: "1,234", "12.5"; "2.50 to 7.91", "0.0274". They return
+ * text. */
 const char *ith_figure_text(double value, char text[64]);
-const char *ith_range_text(double low, double high, char text[140]);
+const char *ith_price_text(double low, double high, char text[140]);
 
 #endif

@@ -63,15 +63,17 @@ static void add_machines(ith_table *t, const ith_even *even)
     ith_table_text(t, "%s", ith_series_machine(even->node, 1, text, sizeof text));
 }
 
-/* 40; "none: 128 reach 86%"; a dash without a figure of the GPU or an estimate. No number of nodes
+/* 40; "none: 1,024 reach 86.0%"; a dash without a figure of the GPU or an estimate. No number of nodes
  * is more than any. */
 static void add_nodes(ith_table *t, const ith_even_phase *f)
 {
+    char text[64];
+
     if (f->equals)
         ith_table_count(t, f->nodes);
     else if (f->gpu_rate > 0 && f->reached > 0)
-        ith_table_sorted(t, DBL_MAX, "none: %d reach%s %.1f%%", f->nodes, f->nodes > 1 ? "" : "es",
-                         100 * f->reached / f->gpu_rate);
+        ith_table_sorted(t, DBL_MAX, "none: %s reach%s %.1f%%", ith_figure_text(f->nodes, text),
+                         f->nodes > 1 ? "" : "es", 100 * f->reached / f->gpu_rate);
     else if (f->gpu_rate > 0)
         ith_table_sorted(t, DBL_MAX, "none holds it");
     else
@@ -81,7 +83,7 @@ static void add_nodes(ith_table *t, const ith_even_phase *f)
 static void add_limit(ith_table *t, const ith_even_phase *f, bool priced, ith_price gpu)
 {
     if (f->equals && priced)
-        ith_table_range(t, gpu.low / f->nodes, gpu.high / f->nodes);
+        ith_table_price(t, gpu.low / f->nodes, gpu.high / f->nodes);
     else
         ith_table_number(t, 0);
 }
@@ -171,7 +173,7 @@ static void add_cost(ith_table *t, const ith_report_all *all, const ith_report_s
     ith_price price;
 
     if (ith_prices_find(&all->prices, s, &price))
-        ith_table_range(t, ith_price_of_tokens(price.low, rate),
+        ith_table_price(t, ith_price_of_tokens(price.low, rate),
                         ith_price_of_tokens(price.high, rate));
     else
         ith_table_number(t, 0);
@@ -368,7 +370,7 @@ ith_table ith_tables_prices(const ith_report_all *all)
         price = json_object_get(offer, "per_hour");
         ith_table_text(&t, "%s", ith_report_member(offer, "name"));
         add_what(&t, offer);
-        ith_table_range(&t, json_number_value(json_object_get(price, "low")),
+        ith_table_price(&t, json_number_value(json_object_get(price, "low")),
                         json_number_value(json_object_get(price, "high")));
         ith_table_text(&t, "%s", ith_report_member(offer, "kind"));
         ith_table_text(&t, "%s", ith_report_member(offer, "date"));

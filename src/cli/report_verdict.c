@@ -124,10 +124,10 @@ static void write_nodes(FILE *out, const ith_even *even)
                     figure(f->nodes, a), f->nodes > 1 ? "s" : "");
         else if (f->reached > 0)
             fprintf(out,
-                    "- Its %s: no number of such nodes up to %s reaches it. The most is %.1f%% of "
-                    "it, with %s node%s.\n",
-                    phase_nouns[phase], figure(even->most, a), 100 * f->reached / f->gpu_rate,
-                    figure(f->nodes, b), f->nodes > 1 ? "s" : "");
+                    "- For its %s: no number of such nodes up to %s is enough. %s come%s nearest, "
+                    "with %.1f%% of its speed.\n",
+                    phase_nouns[phase], figure(even->most, a), figure(f->nodes, b),
+                    f->nodes > 1 ? "" : "s", 100 * f->reached / f->gpu_rate);
     }
 }
 
@@ -142,7 +142,7 @@ static void write_cost(FILE *out, const ith_report_all *all, const ith_even *eve
         fputs("- Cost: the price file has no price of this GPU.\n", out);
         return;
     }
-    fprintf(out, "- Cost: the GPU costs %s %s an hour.", ith_range_text(gpu.low, gpu.high, range),
+    fprintf(out, "- Cost: the GPU costs %s %s an hour.", ith_price_text(gpu.low, gpu.high, range),
             currency);
     if (gpu.least_lot > devices)
         fprintf(out, " No offer is of less than %d such GPUs.", gpu.least_lot);
@@ -154,11 +154,11 @@ static void write_cost(FILE *out, const ith_report_all *all, const ith_even *eve
             continue;
         if (node.high > 0)
             fprintf(out, " The nodes for its %s cost %s.", phase_nouns[phase],
-                    ith_range_text(node.low * f->nodes, node.high * f->nodes, of_nodes));
+                    ith_price_text(node.low * f->nodes, node.high * f->nodes, of_nodes));
         else
             fprintf(out, " The nodes for its %s cost less only if one costs less than %s.",
                     phase_nouns[phase],
-                    ith_range_text(gpu.low / f->nodes, gpu.high / f->nodes, of_nodes));
+                    ith_price_text(gpu.low / f->nodes, gpu.high / f->nodes, of_nodes));
     }
     fputc('\n', out);
 }
@@ -184,10 +184,15 @@ static void write_changes(FILE *out, const ith_even *even)
     double memory = gpu_memory(even), of_node = 0;
     char a[80], b[80], c[80], d[80];
 
-    fprintf(out, "- What else changes: %s weights and %s cache instead of %s and %s.",
+    type_text(ith_series_weights(gpu), c);
+    type_text(ith_series_cache(gpu), d);
+    fprintf(out, "- What else changes: %s weights and %s cache instead of %s",
             type_text(ith_series_weights(even->node), a),
-            type_text(ith_series_cache(even->node), b), type_text(ith_series_weights(gpu), c),
-            type_text(ith_series_cache(gpu), d));
+            type_text(ith_series_cache(even->node), b), c);
+    if (strcmp(c, d) == 0)
+        fputs(" for both.", out);
+    else
+        fprintf(out, " and %s.", d);
     for (int phase = 0; phase < ITH_EVEN_PHASES; phase++)
         of_node = fmax(of_node, even->phase[phase].node_bytes / GIB);
     if (of_node > 0)

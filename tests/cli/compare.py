@@ -164,8 +164,14 @@ def figure(x):
     return f"{x:.3e}" if x < 1e-4 else f"{x:.4g}"
 
 
+def amount(x):
+    if not 1e-4 <= x < 999.95:
+        return figure(x)
+    return f"{x:.3g}" if x < 0.995 else f"{x:.2f}"
+
+
 def span(low, high):
-    a, b = figure(low), figure(high)
+    a, b = amount(low), amount(high)
     return a if a == b else f"{a} to {b}"
 
 
