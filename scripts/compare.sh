@@ -8,8 +8,9 @@
 #   SHAPE=bench/shapes/NAME.json  DEPTHS=0,1536,7680  PROMPT=512  DECODE=16  REPETITIONS=3
 #   BASELINES="FILE..."  OUT=build/compare  LLAMA_BENCH=PROGRAM (no: without llama.cpp)
 #
-# OUT/here.json is resumed: depths that it has are not measured again. llama-bench warms up with the
-# whole of each prompt, and then measures it once: it takes the longest part of the time.
+# OUT/here.json is resumed: depths that it has are not measured again. llama-bench measures each
+# prompt once. It warms up with a whole prompt; after the first depth's, that is left out, since
+# longer prompts do not notice it and would take twice the time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -43,14 +44,20 @@ fi
 if [[ $llama != no ]]; then
     echo "llama.cpp, $((2 * threads)) threads" >&2
     # Whole prompts, and answers behind as many tokens as Ithaca's.
-    prompts=
-    for depth in ${depths//,/ }; do prompts=${prompts:+$prompts,}$((depth + prompt)); done
+    prompts=()
+    for depth in ${depths//,/ }; do prompts+=($((depth + prompt))); done
     name=$(basename "$shape" .json)
     python3 bench/peers/random_gguf.py "$shape" "$out/$name.gguf"
     bench=("$llama" -m "$out/$name.gguf" -t $((2 * threads)) -fa 1 -ctk f16 -ctv f16
         -ngl 0 -r 1 -o jsonl)
-    { "${bench[@]}" -p "$prompts" -n 0 && "${bench[@]}" -p 0 -n "$decode" -d "$depths"; } \
-        >"$out/llama.jsonl" 2>"$out/llama.log" || { tail -n 3 "$out/llama.log" >&2 && exit 1; }
+    measure() { "${bench[@]}" "$@" >>"$out/llama.jsonl" 2>>"$out/llama.log"; }
+    rm -f "$out/llama.jsonl" "$out/llama.log"
+    {
+        measure -p "${prompts[0]}" -n 0 &&
+            { ((${#prompts[@]} == 1)) ||
+                measure -p "$(IFS=, && echo "${prompts[*]:1}")" -n 0 --no-warmup; } &&
+            measure -p 0 -n "$decode" -d "$depths"
+    } || { tail -n 3 "$out/llama.log" >&2 && exit 1; }
     python3 bench/peers/llama_bench.py --like "$out/here.json" <"$out/llama.jsonl" \
         >"$out/llama.json"
     rm -f "$out/$name.gguf"

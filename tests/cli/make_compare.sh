@@ -20,7 +20,9 @@ cat >"$work/llama-bench" <<'FAKE'
 echo "$*" >>"${0%/*}/calls"
 "$ITHACA" inspect "$2" >"${0%/*}/inspected" 2>&1
 of='"build_commit": "0c1e570", "build_number": 1, "cpu_info": "AMD EPYC", "backends": "CPU", "n_gpu_layers": 0, "model_filename": "/a/tiny.gguf", "model_type": "qwen3 ?B Q4_0", "model_size": 205824, "n_threads": 2, "type_k": "q8_0", "type_v": "q8_0", "flash_attn": 1, "test_time": "2026-11-30T19:13:30Z"'
-if [[ " $* " == *" -n 0 "* ]]; then
+if [[ " $* " == *" -p 32 "* ]]; then
+    echo "{$of, \"n_prompt\": 32, \"n_gen\": 0, \"n_depth\": 0, \"samples_ns\": [ 100000000 ],\"samples_ts\": [ 320 ]}"
+elif [[ " $* " == *" -n 0 "* ]]; then
     echo "{$of, \"n_prompt\": 96, \"n_gen\": 0, \"n_depth\": 0, \"samples_ns\": [ 240000000, 320000000 ],\"samples_ts\": [ 400, 300 ]}"
 else
     echo "{$of, \"n_prompt\": 0, \"n_gen\": 4, \"n_depth\": 64, \"samples_ns\": [ 80000000 ],\"samples_ts\": [ 50 ]}"
@@ -40,8 +42,9 @@ matches "and on two" "$work/made/report.md" 'Ithaca, w4 weights, 2 ranks of '
 matches "llama.cpp: 342.9 tokens/s" "$work/made/report.md" \
     'llama\.cpp, q4\\_0 weights, 1 rank of 2 threads, .* \| 96 \| 0.28 \| 342.9 \|'
 matches "and 50 behind 64" "$work/made/report.md" 'llama\.cpp, .* \| 64 \| 50 \|'
-same "llama.cpp is asked for whole prompts and for answers behind as many" "2 -p 32,96 -n 0 -d 0,64" \
-    "$(wc -l <"$work/calls") $(grep -o -e '-p 32,96 -n 0' "$work/calls") $(grep -o -e '-d .*' "$work/calls")"
+same "llama.cpp is asked for whole prompts, and for answers behind as many tokens" \
+    "-p 32 -n 0;-p 96 -n 0 --no-warmup;-p 0 -n 4 -d 0,64;" \
+    "$(grep -o -e '-p .*' "$work/calls" | tr '\n' ';')"
 matches "its file has all tensors, in Q4_0" "$work/inspected" '^tensors +24, '
 
 stamp=$(field "$work/made/here.json" 'sorted(r["started"] for r in j["runs"].values())')
