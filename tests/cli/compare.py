@@ -5,6 +5,10 @@
     compare.py check REPORT PRICES NODE_PRICE DOCUMENT...
                                       prints what is wrong in REPORT/index.html and report.md
     compare.py change DIR             writes DIR/changed/NAME/*.json: one field of one document each
+    compare.py unseen REPORT PRICES NODE_PRICE DIR DOCUMENT...
+                                      checks the report against the documents with those changes:
+                                      prints the names of changes of which nothing is wrong, then
+                                      how many were seen
     compare.py spoil DIR              writes DIR/bad/NAME.json, and a line "NAME<tab>MEMBER" for each
     compare.py vary DIR               writes DIR/varied/NAME/*.json: documents with one thing in
                                       which results, machines or models can be special
@@ -562,6 +566,23 @@ def change(folder):
             write(f"{folder}/changed/{name[:-5]} {'.'.join(map(str, path))}/{name}", other)
 
 
+def unseen(report, prices, node_price, folder, documents):
+    """The names of changes that the report is not wrong about, and the number of the others."""
+    names, seen = [], 0
+    for name in sorted(os.listdir(f"{folder}/changed")):
+        def here(path):
+            changed = f"{folder}/changed/{name}/{os.path.basename(path)}"
+            return changed if os.path.exists(changed) else path
+        with open(here(prices), encoding="utf-8") as f:
+            changed_prices = json.load(f)
+        if any(wrong(report, changed_prices, node_price, list(map(here, documents)))):
+            seen += 1
+        else:
+            names.append(name)
+    print(" ".join(names))
+    print(seen)
+
+
 def spoil(folder):
     """Documents that must be refused, each with the member that must be named."""
     def put(path, value):
@@ -798,6 +819,8 @@ def main():
         vary(folder)
     elif command == "evens":
         evens(folder)
+    elif command == "unseen":
+        unseen(folder, sys.argv[3], float(sys.argv[4]), sys.argv[5], sys.argv[6:])
     else:
         with open(sys.argv[3], encoding="utf-8") as f:
             prices = json.load(f)

@@ -61,13 +61,14 @@ fi
 bits() { or_fail "$@" score -m $model --ids "$work/ids" --json >"$out" 2>"$err" && field "$out" '[j["logits_sha256"], sum(j["nll"])]'; }
 on() { scripts/on_ranks.sh "$1" "$ITHACA" "${@:2}"; }
 want=$(bits "$ITHACA")
-same "smollm2: same bits on 3 ranks" "$want" "$(bits on 3)"
+[ -z "${ITHACA_LONG:-}" ] || same "smollm2: same bits on 3 ranks" "$want" "$(bits on 3)"
 same "smollm2: same bits on 3 ranks, 2 threads, chunks of 100" "$want" "$(
     on 3 score -m $model --ids "$work/ids" --threads 2 --chunk 100 --json >"$out" 2>"$err"
     field "$out" '[j["logits_sha256"], sum(j["nll"])]'
 )"
 expect "smollm2: pack" 0 "$ITHACA" pack $model -o "$work/smollm2.ith" --quiet
 for ranks in 1 3; do
+    [ "$ranks" = 1 ] && [ -z "${ITHACA_LONG:-}" ] && continue
     same "smollm2: same bits from a pack on $ranks ranks" "$want" "$(
         on $ranks score -m "$work/smollm2.ith" --ids "$work/ids" --json >"$out" 2>"$err"
         field "$out" '[j["logits_sha256"], sum(j["nll"])]'

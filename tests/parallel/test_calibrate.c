@@ -1,4 +1,4 @@
-/* RANKS: 1 2 4
+/* RANKS: 1 4, long: 2
  *
  * test_calibrate.c - activation statistics: the file has the same bytes for any number of ranks and
  * threads and any chunk.

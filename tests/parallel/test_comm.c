@@ -1,4 +1,4 @@
-/* RANKS: 1 2 3 4 5 7 8
+/* RANKS: 1 2 3 5, long: 4 7 8
  *
  * test_comm.c - messages between ranks, by every strategy: uneven and empty blocks, and blocks
  * larger than one message may be. Shared memory and agreement are in test_comm_nodes.c.

@@ -1,4 +1,4 @@
-/* RANKS: 1 2 3 4 5 7 8
+/* RANKS: 1 2 3 5, long: 4 7 8
  *
  * test_comm_nodes.c - what the ranks of a node share, machines divided into nodes, a second thread
  * that communicates, and how all ranks agree on an error.

@@ -1,4 +1,4 @@
-/* RANKS: 3 5 6 7
+/* RANKS: 3 5 6, long: 7
  *
  * test_distribution_mesh.c - sharded weights on nodes of 1, 2 and 3 ranks give the bits of
  * replicated weights, under meshes with R > 1.

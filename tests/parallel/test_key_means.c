@@ -1,4 +1,4 @@
-/* RANKS: 1 2 3
+/* RANKS: 1 3, long: 2
  *
  * test_key_means.c - the key means that a pack holds.
  *

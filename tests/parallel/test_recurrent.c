@@ -1,4 +1,4 @@
-/* RANKS: 1 2 3 5
+/* RANKS: 1 3, long: 2 5
  *
  * test_recurrent.c - the timelines of recurrent models can be cut back where their states allow it,
  * and go on with the same bits: after single tokens, after wrong guesses, in company of others.

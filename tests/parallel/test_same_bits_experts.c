@@ -217,8 +217,10 @@ static void make_pack(const char *source, const char *path)
          &err);
 }
 
+/* With ITHACA_LONG both models on nodes of 1, and two memory nodes on a machine too. */
 static void distributions(const char *source)
 {
+    const bool all = getenv("ITHACA_LONG") != NULL;
     char want[65] = "", folder[64] = "", pack[80];
 
     if (ith_world_rank(world) == 0)
@@ -230,14 +232,15 @@ static void distributions(const char *source)
     make_pack(source, pack);
     digest(open_placed(source, ITH_DISTRIBUTION_REPLICATED, ITH_OFFLOAD_DISK), want);
     on_nodes(NULL, models_of, want);
-    if (ith_world_size(world) > 1)
+    if (ith_world_size(world) > 1 && (all || strcmp(source, SYNTHETIC) == 0))
         on_nodes("1", models_of, want);
     if (ith_world_size(world) > 2)
         on_nodes("2", models_of, want);
 
     /* Each rank's threads beside two memory nodes: the rows of every expert lie in two strips. */
     setenv("ITHACA_TOPOLOGY", "numa:2 core:2 pu:1", 1);
-    on_nodes(NULL, models_of, want);
+    if (all || ith_world_size(world) <= 2)
+        on_nodes(NULL, models_of, want);
     if (ith_world_size(world) > 2)
         on_nodes("2", models_of, want);
     unsetenv("ITHACA_TOPOLOGY");

@@ -1,4 +1,4 @@
-/* RANKS: 1 2 3 4 6
+/* RANKS: 1 3 4, long: 2 6
  *
  * test_spans.c - a pass over the next tokens of several timelines gives the bits of separate
  * passes: the logits after every token, and what the caches hold afterwards.

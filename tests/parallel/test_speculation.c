@@ -1,4 +1,4 @@
-/* RANKS: 1 2 3 4
+/* RANKS: 1 3, long: 2 4
  *
  * test_speculation.c - speculation changes nothing but the number of passes: the tokens, logits and
  * timeline are the same, greedy and sampled, whoever guesses. Truncated timelines too.

@@ -1,4 +1,4 @@
-/* RANKS: 1 2 3
+/* RANKS: 1 3, long: 2
  *
  * test_step.c - the bits of a session are the same alone and in any company: prompts of many
  * lengths, in chunks, beside sessions that decode, join and leave; with a prompt cache too.

@@ -1,4 +1,4 @@
-/* RANKS: 1 2 3 4 5 8
+/* RANKS: 1 3 5, long: 2 4 8
  *
  * test_traffic.c - what every rank sends in prefill is within 5% of the formulas of
  * model/traffic.h.

@@ -1,4 +1,4 @@
-/* RANKS: 1 2 3 5
+/* RANKS: 1 3, long: 2 5
  *
  * test_windows.c - a cache that keeps only what its layers see: the bits are those of one that
  * keeps everything, it takes as little memory as the plan says, what it has given up is known, and
