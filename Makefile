@@ -238,7 +238,7 @@ ifeq ($(CONFIG),fuzz)
 FUZZ_WITH :=
 FUZZ_LINK := -fsanitize=fuzzer
 endif
-FUZZ_CLI  := $(addprefix $(B)/tests/fuzz/fuzz_,chat numbers report request)
+FUZZ_CLI  := $(addprefix $(B)/tests/fuzz/fuzz_,bodies chat numbers output report request)
 $(FUZZ_CLI): $(filter-out $(B)/src/cli/main.o,$(CLI_OBJ))
 $(FUZZ_CLI): FUZZ_LIBS = $(CLI_LIBS)
 $(FUZZ_BIN): $(B)/%: $(B)/%.o $(FUZZ_WITH) $(LIB)

@@ -30,7 +30,7 @@ dictionary() {
     chat | template) sources=src/text/jinja ;;
     hub | pull) sources=src/hub ;;
     report) sources=src/cli/report_read.c ;;
-    request) sources=src/openai ;;
+    bodies | request) sources=src/openai ;;
     tokenizer | vocab) sources=src/text ;;
     *) sources=/dev/null ;;
     esac
