@@ -122,6 +122,8 @@ static ith_status read_config(const json_t *config, const char *where, ith_hpara
     if (!json_is_integer(json_object_get(config, "mamba_d_head")) &&
         json_is_integer(json_object_get(config, "mamba_d_ssm")) && m->heads > 0)
         m->head_dim = inner / m->heads;
+    if (json_is_integer(json_object_get(config, "mamba_d_ssm")) && m->head_dim * m->heads != inner)
+        return ith_hf_refuse(where, "mamba_d_ssm", "another size than that of all heads", err);
     return read_scales(config, where, hp, err);
 }
 

@@ -3,6 +3,7 @@
 #include "formats/arch_gemma.h"
 
 #include "formats/gguf_meta.h"
+#include "formats/hf_config.h"
 #include "formats/tensor_table.h"
 
 #include <math.h>
@@ -34,8 +35,12 @@ ith_status ith_gemma_read_config(const json_t *config, const char *where, ith_hp
 ith_status ith_gemma_read_cap(const json_t *config, const char *where, const char *key, double *cap,
                               ith_error *err)
 {
-    if (json_is_null(json_object_get(config, key)))
+    const json_t *value = json_object_get(config, key);
+
+    if (json_is_null(value))
         *cap = 0;
+    if (json_is_number(value) && json_number_value(value) == 0) /* the class would divide by it */
+        return ith_hf_refuse(where, key, "0", err);
     return ith_json_real(config, where, key, cap, err);
 }
 

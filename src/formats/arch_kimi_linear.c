@@ -120,10 +120,7 @@ static ith_status mark_layers(const json_t *lists, const char *where, const char
     size_t i;
 
     if (!json_is_array(list))
-        return ith_fail(err, ITH_E_FORMAT,
-                        "%s: neither \"layer_types\" nor \"linear_attn_config\" with \"%s\" is "
-                        "there",
-                        where, key);
+        return ith_fail(err, ITH_E_FORMAT, "%s: \"%s\" should be a list of layers", where, key);
     json_array_foreach (list, i, item) {
         int64_t number = json_integer_value(item);
         if (!json_is_integer(item) || number < 1 || number > hp->n_layers)
@@ -156,13 +153,22 @@ static ith_status read_layers(const json_t *config, const char *where, ith_hpara
                               ith_error *err)
 {
     static const char *const words[2][ITH_LAYER_NAMES] = {{"full_attention"}, {"linear_attention"}};
+    enum { STEP = 4 };
+    const json_t *lists = json_object_get(config, "linear_attn_config");
     int kinds[ITH_MAX_LISTED_LAYERS];
     bool is_there;
 
     ITH_TRY(ith_layer_list_two(config, where, "layer_types", words, hp->n_layers, kinds, &is_there,
                                err));
-    if (!is_there)
-        return read_lists(json_object_get(config, "linear_attn_config"), where, hp, err);
+    if (!is_there && json_object_get(lists, "full_attn_layers") != NULL &&
+        json_object_get(lists, "kda_layers") != NULL)
+        return read_lists(lists, where, hp, err);
+    if (!is_there) { /* as the class has it */
+        ITH_TRY(ith_arch_set_pattern(hp, 1, ITH_LAYER_RECURRENT, 0, where, err));
+        for (int i = STEP; i < hp->n_traits; i += STEP)
+            hp->traits[i] = 0;
+        return ITH_OK;
+    }
     ITH_TRY(ith_arch_set_pattern(hp, 1, 0, 0, where, err));
     for (int i = 0; i < hp->n_traits; i++)
         hp->traits[i] = kinds[i] == 1 ? ITH_LAYER_RECURRENT : 0;

@@ -3,6 +3,20 @@
 
 #include "formats/hf_config.h"
 
+/* Each query head has a key and a value of its own, made of the latent. */
+static ith_status check_heads(const json_t *config, const char *where, ith_error *err)
+{
+    static const char key[] = "num_key_value_heads";
+    int64_t heads = 0, kv_heads;
+
+    ITH_TRY(ith_json_int(config, where, "num_attention_heads", 0, ITH_SIZE_LIMIT, &heads, err));
+    kv_heads = heads;
+    ITH_TRY(ith_json_int(config, where, key, 0, ITH_SIZE_LIMIT, &kv_heads, err));
+    return heads == 0 || kv_heads == heads
+               ? ITH_OK
+               : ith_hf_refuse(where, key, "another number than that of attention heads", err);
+}
+
 ith_status ith_latent_read_config(const json_t *config, const char *where, int64_t q_rank,
                                   ith_latent_params *l, ith_error *err)
 {
@@ -19,7 +33,7 @@ ith_status ith_latent_read_config(const json_t *config, const char *where, int64
     ITH_TRY(ith_json_int(config, where, "v_head_dim", 1, most, &l->value, err));
     ITH_TRY(ith_json_bool(config, where, "rope_interleave", &pairs, err));
     l->halves = !pairs;
-    return ITH_OK;
+    return check_heads(config, where, err);
 }
 
 /* Older files, which have the heads' keys and values in one tensor, say the sizes of heads as those

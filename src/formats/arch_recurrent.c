@@ -131,7 +131,8 @@ ith_status ith_mamba_read_config(const json_t *config, const char *where, ith_hp
     if (biased)
         return ith_hf_refuse(where, "mamba_proj_bias", "true", err);
     ITH_TRY(ith_mamba_refuse_bounds(config, where, "time_step_limit", err));
-    /* A text: "auto". */
+    if (json_is_string(size) && strcmp(json_string_value(size), "auto") != 0)
+        return ith_hf_refuse(where, "mamba_d_head", json_string_value(size), err);
     if (size == NULL || json_is_null(size) || json_is_string(size)) {
         m->head_dim = m->heads > 0 ? expand * hp->hidden / m->heads : 0;
         return ITH_OK;

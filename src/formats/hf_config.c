@@ -4,6 +4,7 @@
 #include "formats/hf_quantization.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -208,13 +209,37 @@ static ith_status check_settings(const ith_hf_reader *r, ith_error *err)
     return check_neutral(r, err);
 }
 
+/* Is 0 how *hp says that there is none? Files say that by null, or leave the key out: to the
+ * classes 0 is a number like others, which they divide by, or multiply with. */
+static bool is_none_at_0(const ith_arch_key *k)
+{
+    static const size_t members[] = {offsetof(ith_hparams, attn_scale),
+                                     offsetof(ith_hparams, attn_softcap),
+                                     offsetof(ith_hparams, logit_softcap),
+                                     offsetof(ith_hparams, window_theta),
+                                     offsetof(ith_hparams, swiglu_limit),
+                                     offsetof(ith_hparams, qkv_limit),
+                                     offsetof(ith_hparams, full.head_dim),
+                                     offsetof(ith_hparams, full.kv_heads),
+                                     offsetof(ith_hparams, experts.router.groups),
+                                     offsetof(ith_hparams, experts.router.top_groups)};
+    size_t i = 0;
+
+    while (i < sizeof members / sizeof *members && members[i] != k->at)
+        i++;
+    return i < sizeof members / sizeof *members;
+}
+
 /* The family's keys (arch->keys). */
 static ith_status read_keys(const ith_hf_reader *r, ith_error *err)
 {
     for (const ith_arch_key *k = r->arch->keys; k != NULL && (k->config || k->gguf); k++) {
         void *at = (char *)r->hp + k->at;
+        const json_t *value = k->config != NULL ? json_object_get(r->config, k->config) : NULL;
         if (k->config == NULL)
             continue;
+        if (json_is_number(value) && json_number_value(value) == 0 && is_none_at_0(k))
+            return ith_hf_refuse(r->where, k->config, "0", err);
         switch (k->kind) {
         case ITH_KEY_REAL:
             ITH_TRY(ith_json_real(r->config, r->where, k->config, at, err));
@@ -331,8 +356,8 @@ static ith_status check_recurrent(const ith_hf_reader *r, ith_error *err)
                     ith_activation_names[hp->act]);
 }
 
-static ith_status read_all(const ith_arch *arch, const json_t *config, const char *where,
-                           ith_hparams *hp, ith_error *err)
+static ith_status read_parts(const ith_arch *arch, const json_t *config, const char *where,
+                             ith_hparams *hp, ith_error *err)
 {
     const ith_hf_reader r = {config, where, arch, hp};
 
@@ -347,6 +372,16 @@ static ith_status read_all(const ith_arch *arch, const json_t *config, const cha
     ITH_TRY(check_recurrent(&r, err));
     ITH_TRY(ith_arch_settle(arch, where, hp, err));
     return ith_hparams_check(hp, where, err);
+}
+
+static ith_status read_all(const ith_arch *arch, const json_t *config, const char *where,
+                           ith_hparams *hp, ith_error *err)
+{
+    ith_status status = read_parts(arch, config, where, hp, err);
+
+    if (status != ITH_OK)
+        ith_hf_name_key(config, err);
+    return status;
 }
 
 static ith_status no_memory(const char *where, ith_error *err)

@@ -35,4 +35,8 @@ ith_status ith_hf_read_window(const ith_hf_reader *reader, ith_error *err);
 ith_status ith_hf_check_layer_types(const ith_hf_reader *reader, const char *key, ith_error *err);
 ith_status ith_hf_check_windows(const ith_hf_reader *reader, const char *key, ith_error *err);
 
+/* hf_config_names.c: adds to the text of a check of hyperparameters which of the file's keys say
+ * what it is about, if any do. */
+void ith_hf_name_key(const json_t *config, ith_error *err);
+
 #endif

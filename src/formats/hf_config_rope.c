@@ -205,7 +205,10 @@ static ith_status read_window_rope(const ith_hf_reader *r, const json_t *params,
     ITH_TRY(read_rope_kind(r, params, &kind, err));
     if (kind != ITH_ROPE_PLAIN)
         return ith_hf_refuse(r->where, "sliding_attention", "RoPE scaling of window layers", err);
-    return ith_json_real(params, r->where, "rope_theta", &r->hp->window_theta, err);
+    ITH_TRY(ith_json_real(params, r->where, "rope_theta", &r->hp->window_theta, err));
+    return r->hp->window_theta != 0 || json_object_get(params, "rope_theta") == NULL
+               ? ITH_OK
+               : ith_hf_refuse(r->where, "rope_theta", "0", err);
 }
 
 /* Is there anything beside the two sets that may count? With both of them, what is no set does

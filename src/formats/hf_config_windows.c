@@ -74,14 +74,27 @@ static ith_status refuse_window(const ith_hf_reader *r, const char *key, ith_err
                : ith_hf_refuse(r->where, "sliding_window", "a number", err);
 }
 
+/* Do windows count only with "use_sliding_window"? */
+static bool is_on_request(ith_window_rule rule)
+{
+    return rule == ITH_WINDOWS_ASKED || rule == ITH_WINDOWS_EVEN;
+}
+
 ith_status ith_hf_read_window(const ith_hf_reader *r, ith_error *err)
 {
     const json_t *value = json_object_get(r->config, "sliding_window");
 
     if (json_is_null(value))
         r->hp->window = 0;
-    return ith_json_int(r->config, r->where, "sliding_window", 0, ITH_SIZE_LIMIT, &r->hp->window,
-                        err);
+    ITH_TRY(ith_json_int(r->config, r->where, "sliding_window", 0, ITH_SIZE_LIMIT, &r->hp->window,
+                         err));
+    /* To the classes that read it, 0 is a window in which a token sees nothing. */
+    if (!json_is_integer(value) || json_integer_value(value) != 0 ||
+        r->arch->windows == ITH_WINDOWS_NONE ||
+        (is_on_request(r->arch->windows) &&
+         !json_is_true(json_object_get(r->config, "use_sliding_window"))))
+        return ITH_OK;
+    return ith_hf_refuse(r->where, "sliding_window", "0", err);
 }
 
 /* "sliding_window_pattern": a number of layers, of which the last is full, or their letters, such

@@ -443,6 +443,10 @@ static void layers_of_two_kinds_of_attention_are_read(void **state)
     assert_true(hp.latent.kv_rank == 32 && hp.latent.q_rank == 0 && hp.head_dim == 96);
     assert_true(hp.experts.n == 6 && hp.experts.used == 2 && hp.experts.first == 1);
     assert_true(hp.experts.shared_ffn == 1024 && hp.ctx_train == 4096);
+    /* as the class has it */
+    hp = good("{" KIMI ", 'num_hidden_layers': 9}");
+    for (int i = 0; i < 9; i++)
+        assert_int_equal(hp.traits[i], i == 4 || i == 8 ? ITH_LAYER_NO_ROPE : ITH_LAYER_RECURRENT);
     hp = good("{" KIMI ", 'layer_types': ['full_attention', 'linear_attention', "
               "'linear_attention'], 'mlp_layer_types': ['dense', 'sparse', 'dense'], "
               "'linear_num_heads': 2, 'linear_head_dim': 16, 'num_local_experts': 4, "
@@ -731,7 +735,21 @@ static void what_changes_the_arithmetic_is_refused(void **state)
         {"{" GEMMA4 ", 'per_layer_config': {'0': {'head_dim': 8}}}", ITH_E_UNSUPPORTED,
          "more than one shape of heads"},
         {"{" GEMMA4 ", 'per_layer_config': {'5': {'ffn': 8}}}", ITH_E_UNSUPPORTED, "ffn"},
-        {"{" KIMI "}", ITH_E_FORMAT, "neither \"layer_types\" nor \"linear_attn_config\""},
+        {"{" KIMI ", " KIMI_LISTS("1", "[1]") "}", ITH_E_FORMAT, "\"full_attn_layers\" should be"},
+        {"{" KIMI ", 'num_key_value_heads': 2}", ITH_E_UNSUPPORTED, "\"num_key_value_heads\""},
+        {"{" KIMI ", 'topk_group': 0}", ITH_E_UNSUPPORTED, "\"topk_group\": 0"},
+        {"{" KIMI ", 'num_expert_group': 0}", ITH_E_UNSUPPORTED, "\"num_expert_group\": 0"},
+        {SMALL("granite") ", 'attention_multiplier': 0}", ITH_E_UNSUPPORTED,
+         "\"attention_multiplier\": 0"},
+        {SMALL("granite") ", 'logits_scaling': 1e12}", ITH_E_FORMAT, "(\"logits_scaling\")"},
+        {SMALL("gemma2") ", 'final_logit_softcapping': 0}", ITH_E_UNSUPPORTED,
+         "\"final_logit_softcapping\": 0"},
+        {SMALL("gemma2") ", 'sliding_window': 0}", ITH_E_UNSUPPORTED, "\"sliding_window\": 0"},
+        {SMALL("gemma3_text") ", 'rope_local_base_freq': 0}", ITH_E_UNSUPPORTED,
+         "\"rope_local_base_freq\": 0"},
+        {"{" MAMBA("falcon_h1") ", 'mamba_d_head': 'x'}", ITH_E_UNSUPPORTED, "\"mamba_d_head\": x"},
+        {"{" GEMMA4 ", 'global_head_dim': 0}", ITH_E_UNSUPPORTED, "\"global_head_dim\": 0"},
+        {"{" LLAMA ", 'vocab_size': 1000000000}", ITH_E_FORMAT, "(\"vocab_size\")"},
         {"{" KIMI ", " KIMI_LISTS("[2]", "[1]") "}", ITH_E_FORMAT, "layer 3 is in neither list"},
         {"{" KIMI ", " KIMI_LISTS("[0]", "[1, 2, 3]") "}", ITH_E_FORMAT, "numbers from 1 to 3"},
         {"{" KIMI ", " KIMI_LISTS("[2]", "[1, 3]") ", 'mla_use_nope': false}", ITH_E_UNSUPPORTED,
