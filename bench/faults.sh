@@ -22,6 +22,9 @@ run=(run -m "$model" --raw -p "The rain" --ignore-eos --temp 0 -n 40 -t 1 --stop
 
 ranks() { pgrep -f -- "^($program|$work/other) run.*--stop $mark"; }
 
+# What has the mark in its command line: ranks, mpirun, and what started them.
+processes() { pgrep -f -- "--stop $mark"; }
+
 # orphans NAMES: files of /dev/shm that are not among the names, and that no process maps
 orphans() {
     local file
@@ -38,10 +41,19 @@ reason() {
     done
 }
 
+# row NAME START STATUS FILES: waits for the ranks, and prints a line. FILES were in /dev/shm before.
+row() {
+    local end left
+    while [[ -n $(ranks) ]] && (($(date +%s%N) - $2 < 90000000000)); do sleep 0.1; done
+    end=$(date +%s%N)
+    left=$( (processes; orphans "$4") | xargs)
+    printf '| %s | %.1f | %s | %s | %s |\n' "$1" "$(((end - $2) / 1000000))e-3" "$3" "$(reason)" "${left:-none}"
+}
+
 # fault NAME COMMAND...: one row. Runs in a mount namespace of its own where $inside has commands.
 inside=
 fault() {
-    local name=$1 before status start end left
+    local name=$1 before status start
     shift
     [[ $name == *"$pattern"* ]] || return 0
     before=$(ls /dev/shm)
@@ -52,11 +64,7 @@ fault() {
         timeout --kill-after=5 90 "$@" >"$work/out" 2>"$work/err" </dev/null
     fi
     status=$?
-    while [[ -n $(ranks) ]] && (($(date +%s%N) - start < 90000000000)); do sleep 0.1; done
-    end=$(date +%s%N)
-    left=$( (ranks; orphans "$before") | xargs)
-    printf '| %s | %.1f | %d | %s | %s |\n' "$name" "$(((end - start) / 1000000))e-3" $status \
-        "$(reason)" "${left:-none}"
+    row "$name" "$start" $status "$before"
 }
 
 two_ranks=(scripts/on_ranks.sh 2 "$program" "${run[@]}")
@@ -85,37 +93,71 @@ open(sys.argv[1], "wb").write(data)
 P
 fault "another model on one host (one bit)" "${there[@]}"
 
-group=/sys/fs/cgroup/ithaca-$$
-[[ -d /sys/fs/cgroup/memory ]] && group=/sys/fs/cgroup/memory/ithaca-$$
-if mkdir "$group" 2>/dev/null && { echo 60M >"$group/memory.max" || echo 60M >"$group/memory.limit_in_bytes"; } 2>/dev/null; then
+# Control groups of version 1 or 2. in_group COMMAND...: runs it in $group
+group=/sys/fs/cgroup/ithaca-$$ limit=memory.max
+[[ -d /sys/fs/cgroup/memory ]] && group=/sys/fs/cgroup/memory/ithaca-$$ limit=memory.limit_in_bytes
+in_group() { bash -c "echo \$\$ >$group/cgroup.procs; exec \"\$@\"" - "$@"; }
+make_group() { mkdir "$group" 2>/dev/null && echo "$1" 2>/dev/null >"$group/$limit"; }
+
+if make_group 60M; then
     fault "control group of 60 MB" bash -c "echo \$\$ >$group/cgroup.procs; exec \"\$@\"" - "${two_ranks[@]}" -c 100k
-    rmdir "$group"
 else
-    rmdir "$group" 2>/dev/null
     fault "memory of a SLURM job of 60 MB (no control group can be made here)" env SLURM_JOB_ID=1 SLURM_MEM_PER_NODE=60 "${two_ranks[@]}" -c 100k
 fi
-fault "address space of 1 GB (ulimit -v)" bash -c 'ulimit -v 1000000; exec "$@"' - "${two_ranks[@]}"
+rmdir "$group" 2>/dev/null
+
+# The memory of a node is used up in the middle of a run, by another program; the kernel, which is
+# told to prefer ranks, kills one.
+use_up() {
+    local pid start before status name="memory is used up in mid-run (the kernel kills)"
+    [[ $name == *"$pattern"* ]] && make_group 400M || return 0
+    before=$(ls /dev/shm)
+    rm -f "$work/hold"
+    in_group env ITHACA_TEST_HOOK="length 20 $work/hold 1" "${two_ranks[@]}" >"$work/out" 2>"$work/err" </dev/null &
+    pid=$!
+    until [[ -e $work/hold ]] || ! kill -0 $pid 2>/dev/null; do sleep 0.05; done
+    start=$(date +%s%N)
+    # shellcheck disable=SC2046 # words on purpose
+    in_group python3 - $(ranks) <<'P'
+import os, sys, time
+for pid in sys.argv[1:]:
+    with open(f"/proc/{pid}/oom_score_adj", "w") as f:
+        f.write("1000")
+taken = []
+while all(os.path.exists(f"/proc/{pid}") for pid in sys.argv[1:]):
+    taken.append(bytearray(os.urandom(1) * (2 << 20)))
+    time.sleep(0.005)
+P
+    wait $pid
+    status=$?
+    row "$name" "$start" $status "$before"
+    rmdir "$group"
+}
+use_up
+for _ in 1 2 3 4 5 6 7; do seq 1 200; done >"$work/ids"
+fault "address space of 400 MB (ulimit -v) for 500" bash -c 'ulimit -v 400000; exec "$@"' - scripts/on_ranks.sh 2 "$program" \
+    run -m synthetic:tests/models/large-kv/config.json:q8_0 --ids "$work/ids" -n 3 -t 1 --stop "$mark"
 
 # The link between two hosts is cut
 cut_link() {
-    local hosts=$PWD/cluster/lab/hosts.sh pid
+    local hosts=$PWD/cluster/lab/hosts.sh pid start before
+    before=$(ls /dev/shm)
+    rm -f "$work/hold"
     export ITHACA_LAB=$work/lab ITHACA_LAB_NAME=flt$((BASHPID % 100000))
-    "$hosts" up 2 >/dev/null 2>&1 || return 1
+    "$hosts" up 2 >/dev/null 2>&1 || return 0
     "$hosts" exec n1 "ITHACA_NETWORK_TIMEOUT=8 ITHACA_TEST_HOOK='answer 10 $work/hold' mpirun -n 2 --host n1:1,n2:1 --bind-to none --mca plm_rsh_agent '$hosts exec' \
-        --mca oob_tcp_if_include eth0 --mca btl_tcp_if_include eth0 -x ITHACA_TEST_HOOK -x ITHACA_NETWORK_TIMEOUT $program $(printf '%q ' "${run[@]}")" >"$work/out" 2>"$work/err" &
+        --mca oob_tcp_if_include eth0 --mca btl_tcp_if_include eth0 -x ITHACA_TEST_HOOK -x ITHACA_NETWORK_TIMEOUT $program $(printf '%q ' "${run[@]}")" >"$work/out" 2>"$work/err" </dev/null &
     pid=$!
     until [[ -e $work/hold ]] || ! kill -0 $pid 2>/dev/null; do sleep 0.1; done
+    start=$(date +%s%N)
     ip link set "$ITHACA_LAB_NAME-v2" down
-    date +%s%N >"$work/start"
-    while [[ -n $(ranks) ]]; do sleep 0.1; done
-    date +%s%N >"$work/end"
+    while [[ -n $(ranks) ]] && (($(date +%s%N) - start < 90000000000)); do sleep 0.1; done
+    # mpirun waits for its daemon behind the cut: docs/clusters.md says how to shorten that.
+    mark=none row "a link is cut, limit 8 s (ranks)" "$start" - "$before"
     "$hosts" down >/dev/null 2>&1
     wait $pid
 }
-if [[ "a link is cut" == *"$pattern"* ]] && [[ $(id -u) == 0 ]] && (cut_link) 2>/dev/null; [[ -e $work/end ]]; then
-    printf '| a link is cut, limit 8 s | %.1f | - | %s | %s |\n' "$((($(cat "$work/end") - $(cat "$work/start")) / 1000000))e-3" \
-        "$(grep '^ithaca: error' "$work/err" | head -n 1)" "$(ranks | xargs)"
-fi
+if [[ "a link is cut" == *"$pattern"* && $(id -u) == 0 ]]; then (cut_link) 2>/dev/null; fi
 
 echo
 echo "| to be survived | s | status | message | left |"
