@@ -58,13 +58,16 @@ def run_ithaca(args, n):
 
 
 def run_llama(args, n, kv):
-    text = output_of(
-        [args.llama, "-m", args.model, "-c", str(n * (args.prompt + args.answer)), "-b", "2048", "-ub", "512", "-npp", str(args.prompt),
-         "-ntg", str(args.answer), "-npl", str(n), "-t", str(args.threads), "-tb", str(args.threads), "-fa", "on",
-         "-ctk", kv, "-ctv", kv, "--output-format", "jsonl"])
-    lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    command = [
+        args.llama, "-m", args.model, "-c", str(n * (args.prompt + args.answer)), "-b", "2048", "-ub", "512", "-npp", str(args.prompt),
+        "-ntg", str(args.answer), "-npl", str(n), "-t", str(args.threads), "-tb", str(args.threads), "-fa", "on",
+        "-ctk", kv, "-ctv", kv, "--output-format", "jsonl"]
+    for _ in range(6):  # it sometimes ends with status 0 before its line is written
+        lines = [json.loads(line) for line in output_of(command).splitlines() if line.startswith("{")]
+        if lines:
+            break
     if len(lines) != 1 or lines[0]["pl"] != n:
-        sys.exit(f"batched.py: expected one line of {n} sequences: {text[-500:]}")
+        sys.exit(f"batched.py: expected one line of {n} sequences: {lines}")
     return lines[0]["t"]
 
 
