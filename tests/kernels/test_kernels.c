@@ -268,6 +268,9 @@ static void quantize_equals_reference(void **state)
             check_quantize(&p, n, 0, (n + 31) / 32, kind);
             check_quantize(&p, n, n % 3, (n + 31) / 32 + 3, kind);
         }
+    for (int kind = 0; kind <= NEAR_LIMIT; kind++) /* several groups at a time, and some left */
+        for (int64_t n = 128; n <= 300; n += 43)
+            check_quantize(&p, n, n % 3, (n + 31) / 32 + 3, kind);
     check_quantize(&p, 4096, 0, 128, PLAIN);
 }
 
@@ -277,7 +280,7 @@ static void check_broken(const ith_kernels *k, int n, int at, float broken)
     prng p = {3};
     float *x = floats(12, &p, n, PLAIN);
     const ith_acts acts = empty_acts(0, 6, 1, (n + 31) / 32);
-    int8_t *head = arena_take(&arenas[7], 64, 1);
+    int8_t *head = arena_take(&arenas[7], (size_t)(n + 15) / 16 * 16, 1);
     const int finite = fabsf(broken) <= FLT_MAX;
 
     x[at] = broken;
@@ -293,7 +296,7 @@ static void broken_numbers_show_in_scales(void **state)
 {
     (void)state;
     const float broken[] = {NAN, -NAN, INFINITY, -INFINITY, FLT_MAX, -FLT_MAX};
-    for (int n = 1; n <= 64; n += 7)
+    for (int n = 1; n <= 161; n += n < 64 ? 7 : 97)
         for (int at = 0; at < n; at++)
             for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
                 check_broken(ref, n, at, broken[i]);
