@@ -7,6 +7,7 @@
 #include "model/blocking.h"
 #include "model/rows.h"
 #include "simd/half.h"
+#include "simd/prefetch.h"
 
 #include <math.h>
 #include <string.h>
@@ -51,6 +52,17 @@ ith_heads ith_heads_open(ith_pass *p, int layer, const ith_attention *w,
 static float *head_of(float *buffer, int64_t ld, ith_range rows, int64_t t, int64_t head, int64_t d)
 {
     return buffer + t * ld + rows.begin % ITH_TILE_ROWS + head * d;
+}
+
+/* Calls for the same head of the next token: heads are made token by token, and the projections lie
+ * too far apart for the CPU to foresee it. */
+static void call_next(const ith_heads *a, const float *x, int64_t ld, int64_t t)
+{
+    const float *next = x + ld;
+
+    if (t + 1 < ith_range_size(a->pass->mine))
+        for (int64_t c = 0; c < a->d; c += 64 / (int64_t)sizeof *x)
+            ith_fetch_l1(next + c);
 }
 
 /* Adds the bias of head `head`, and limits the numbers, where the model has such. */
@@ -220,6 +232,7 @@ static void make_query(const ith_heads *a, const ith_head_slice *slice, int64_t 
             *at = record + slot * slice->record.stride;
     float factor = a->q_factor * growth(a, t);
 
+    call_next(a, q, a->work->ld_q, t);
     shape_head(a, a->w->q_bias, a->w->q_norm, head, 0, t, q);
     if (a->pass->kv == ITH_KVL_Q8) {
         float scale = kernels->quantize_head((int)d, q, NULL, (int8_t *)at);
@@ -256,6 +269,8 @@ static void make_kv(const ith_heads *a, int64_t head, int64_t t, uint8_t *record
                             ? NULL
                             : m->key_means + a->layer * ith_hparams_most_kv(&m->hp) + head * d;
 
+    call_next(a, k, a->work->ld_kv, t);
+    call_next(a, v, a->work->ld_kv, t);
     if (a->w->v == NULL)
         memcpy(v, k, (size_t)d * sizeof *v);
     shape_head(a, a->w->k_bias, a->w->k_norm, head, a->n_q, t, k);
