@@ -417,8 +417,8 @@ enum { ITH_STATE_COLS = 16 }; /* columns of a block of the state */
 /* ---- Sizes that callers should know ---------------------------------------------------------- */
 
 /* A quantized product handles up to ITH_PANEL_TOKENS tokens at a time (avx512/gemm_panel_avx512.h).
- * It is fastest when their sums fit into the first-level cache beside the weights, so callers that
- * know the size of the caches pass fewer. */
+ * The more tokens, the less it costs to widen the weights; but activations and sums should stay in
+ * the second-level cache, so callers that know its size pass fewer. */
 enum {
     ITH_PANEL_TOKENS = 192,
 

@@ -5,9 +5,11 @@
  * caches hold:
  *
  *   first level    the widened weights of two tiles and the activations of eight tokens
- *                  (ITH_PANEL_WEIGHTS); T float sums of these tiles (ITH_PANEL_TOKEN each)
- *   second level   one quarter: the activations of the T tokens, which every pair of tiles reads;
- *                  three quarters: arriving weights, outputs, code
+ *                  (ITH_PANEL_WEIGHTS)
+ *   second level   one half: the first level's; the activations of the T tokens, which every pair
+ *                  of tiles reads; their float sums for that pair (ITH_PANEL_TOKEN each), which are
+ *                  used once in 16 groups and need not stay in the first level. The other half:
+ *                  arriving weights, outputs, code
  *   third, memory  the weights, which are read once per block. So T should be large: each byte of
  *                  w4 that is read serves 4 T operations.
  *
@@ -46,9 +48,8 @@ enum {
 /* T, the largest block of tokens that have token_bytes of activations each. */
 static inline int64_t ith_block_tokens(const ith_caches *caches, int64_t token_bytes)
 {
-    int64_t sums = (caches->l1 - ITH_PANEL_WEIGHTS) / (int64_t)ITH_PANEL_TOKEN,
-            activations = caches->l2 / 4 / token_bytes;
-    return ith_clamp(sums < activations ? sums : activations, ITH_BLOCK_LEAST, ITH_PANEL_TOKENS);
+    int64_t room = caches->l2 / 2 - ITH_PANEL_WEIGHTS;
+    return ith_clamp(room / (token_bytes + ITH_PANEL_TOKEN), ITH_BLOCK_LEAST, ITH_PANEL_TOKENS);
 }
 
 /* The size of the first block if n tokens are cut into as few blocks of at most `most` as possible,

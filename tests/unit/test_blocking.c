@@ -28,8 +28,8 @@ static void blocks_fit_their_caches(void **state)
             assert_in_range(tokens, ITH_BLOCK_LEAST, ITH_PANEL_TOKENS);
             if (tokens == ITH_BLOCK_LEAST)
                 continue;
-            assert_true(tokens * token_bytes[b] <= cases[c].l2 / 4);
-            assert_true(ITH_PANEL_WEIGHTS + tokens * ITH_PANEL_TOKEN <= cases[c].l1);
+            assert_true(ITH_PANEL_WEIGHTS + tokens * (token_bytes[b] + ITH_PANEL_TOKEN) <=
+                        cases[c].l2 / 2);
         }
 }
 
@@ -38,10 +38,11 @@ static void usual_sizes(void **state)
     const ith_caches *server = &cases[3];
     (void)state;
     assert_int_equal(ith_block_tokens(server, 1024), 192);
-    assert_int_equal(ith_block_tokens(server, 4096), 128);
-    assert_int_equal(ith_block_tokens(server, 12288), 48);
+    assert_int_equal(ith_block_tokens(server, 4096), 192);
+    assert_int_equal(ith_block_tokens(server, 12288), 82);
     assert_int_equal(ith_block_rows(server, 128), 64);
-    assert_int_equal(ith_block_tokens(&cases[2], 1024), 64);
+    assert_int_equal(ith_block_tokens(&cases[2], 1024), 192);
+    assert_int_equal(ith_block_tokens(&cases[2], 3072), 74);
     assert_int_equal(ith_tile_rows(server, 272 << 10, 1168), 256);
     assert_int_equal(ith_tile_rows(&cases[4], 272 << 10, 1168), 210);
 
