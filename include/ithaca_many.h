@@ -138,6 +138,11 @@ typedef struct ith_many_params {
      * flight. For prompts that arrive over time, as at a server. */
     bool asks_again;
 
+    /* Beside answers a step takes only a part of a chunk of long prompts, so that it takes about
+     * twice as long as without them: for people who read answers as they come. A long prompt then
+     * takes up to twice as long. */
+    bool paced;
+
     /* A prompt has ended: with an answer; or, if err->status is not ITH_OK, with an error that
      * concerns it alone, or because the run ended first (ITH_E_CANCELLED). False: stop. */
     bool (*done)(void *user, const ith_many_prompt *prompt, const ith_generation *answer,

@@ -12,7 +12,7 @@ set -eu
 
 version=0.3.36
 sha256=832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e
-targets="llama-bench llama-batched-bench llama-perplexity llama-tokenize llama-completion llama-cli"
+targets="llama-bench llama-batched-bench llama-perplexity llama-tokenize llama-completion llama-cli llama-server"
 bench=
 [ "${1:-}" != --bench ] || { bench=1 targets=llama-bench && shift; }
 

@@ -35,6 +35,7 @@ typedef struct ith_order {
     int64_t total, first; /* see ith_flight */
     int64_t shared;       /* tokens */
     int64_t stops[ITH_STEP_MOST]; /* STEP: of those in flight, see ith_session */
+    int64_t most[ITH_STEP_MOST];  /* the same */
 } ith_order;
 
 /* Opens a session for a prompt that waits. If memory lacks, it waits still; alone, it ends. */

@@ -3,6 +3,7 @@
 #ifndef ITH_ENGINE_FLIGHT_H
 #define ITH_ENGINE_FLIGHT_H
 
+#include "engine/pace.h"
 #include "engine/speculate.h"
 #include "engine/writer.h"
 
@@ -52,7 +53,9 @@ typedef struct ith_many {
     /* Rank 0. */
     ith_flight *waiting[ITH_STEP_MOST]; /* [n_waiting], in the order of admission */
     int n_waiting;
-    bool no_more; /* prompts */
+    ith_pace pace;
+    ith_pace_step pace_step; /* the next */
+    bool no_more;            /* prompts */
     bool stopped;
     bool full; /* memory lacked for another, and nobody has left since */
 } ith_many;

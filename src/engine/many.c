@@ -1,5 +1,6 @@
 /* many.c - answers many prompts, several at a time: who is next, and what is chosen. */
 #include "base/fpenv.h"
+#include "base/progress.h"
 #include "comm/same.h"
 #include "engine/admit.h"
 #include "engine/pass_check.h"
@@ -283,6 +284,35 @@ static void give(ith_flight *f, ith_step_item *item)
     f->has_id = false;
 }
 
+/* Rank 0. Does flight f have more than one token of its prompt to compute? */
+static bool has_prompt(const ith_flight *f)
+{
+    return f->begun ? f->session->pending > 1 : (int64_t)f->first - f->session->length > 1;
+}
+
+/* Rank 0. How many tokens of each flight the next step takes at most; 0: a chunk. */
+static void pace(ith_many *m, int64_t most[ITH_STEP_MOST])
+{
+    int64_t chunk = m->engine->info.chunk, next = ith_pace_next(&m->pace, chunk);
+    ith_pace_step *s = &m->pace_step;
+
+    *s = (ith_pace_step){0};
+    for (int i = 0; i < m->n; i++) {
+        const ith_flight *f = m->flights[i];
+        bool is_long = (int64_t)f->first > chunk;
+        most[i] = 0;
+        s->answers = s->answers || !has_prompt(f);
+        s->prompts = s->prompts || (has_prompt(f) && !is_long);
+        if (!has_prompt(f) || !is_long)
+            continue;
+        most[i] = s->long_tokens == 0 ? next : 1; /* of one after another */
+        s->long_tokens = next;
+    }
+    for (int i = 0; i < m->n; i++)
+        if (!s->answers || !m->params->paced)
+            most[i] = 0;
+}
+
 static void list_items(ith_many *m)
 {
     bool decodes = ith_many_is_root(m) && !has_prompts(m);
@@ -409,10 +439,13 @@ static ith_status step_alone(ith_many *m, ith_error *err)
 static ith_status step(ith_many *m, ith_error *err)
 {
     ith_status status;
+    double start_s = ith_now_s();
 
     list_items(m);
     m->counts->steps++;
     status = ith_engine_step(m->engine, m->items, (size_t)m->n, err);
+    if (ith_many_is_root(m) && m->params->paced)
+        ith_pace_note(&m->pace, &m->pace_step, ith_now_s() - start_s, m->engine->info.chunk);
     if (status == ITH_E_FORMAT)
         return step_alone(m, err);
     return status == ITH_OK ? settle(m, err) : status;
@@ -463,6 +496,7 @@ static ith_status give_order(ith_many *m, ith_order *o, ith_error *err)
     } else {
         o->kind = ITH_ORDER_STEP;
         ith_waiting_stops(m, o->stops);
+        pace(m, o->most);
     }
     return ITH_OK;
 }
@@ -497,8 +531,10 @@ static ith_status run(ith_many *m, ith_error *err)
         if (o.kind == ITH_ORDER_END)
             return ITH_OK;
         ith_many_part(m);
-        for (int i = 0; i < m->n; i++)
+        for (int i = 0; i < m->n; i++) {
             m->flights[i]->session->stop = o.stops[i];
+            m->flights[i]->session->most = o.most[i];
+        }
         ITH_TRY(ith_many_grow(m, err));
         if (m->n > 0)
             ITH_TRY(step(m, err));

@@ -353,6 +353,8 @@ int64_t ith_session_most(const ith_session *s, int64_t n)
 {
     if (s->stop > s->length)
         n = ith_min(n, s->stop - s->length);
+    if (s->most > 0)
+        n = ith_min(n, s->most);
     return s->keeper == NULL ? n : s->keeper->ops->most(s->keeper, n);
 }
 

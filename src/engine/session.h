@@ -19,6 +19,7 @@ struct ith_session {
     int64_t pending;     /* tokens after these, in `ids`, that wait for a step */
     bool prompt;         /* the keeper's `begin` has been called for them */
     int64_t stop;        /* a pass ends here, unless the timeline is beyond; 0: anywhere */
+    int64_t most;        /* tokens that a pass takes at most; 0: a chunk */
     bool is_long;        /* its keys are rotated by the model's long_rope */
     /* The progress of several calls may be reported as one: the tokens of earlier calls, and of all
      * of them. total 0: each call is reported by itself. */

@@ -251,12 +251,6 @@ static ith_status take_tokens(step *st, size_t n, ith_error *err)
 
 /* ---- Passes ---- */
 
-/* Does a pass of its own, by tokens, take the prompt's next chunk? */
-static bool is_long(const step *st, int i)
-{
-    return st->engine->world->comm->size > 1 && st->items[i].session->pending > st->room;
-}
-
 /* Tokens of a prompt that one pass may take. */
 static int64_t next_of(const step *st, int i)
 {
@@ -269,6 +263,12 @@ static int64_t decoded(const step *st, int i, int64_t n)
 {
     int64_t tokens = 1 + st->guesses[i];
     return !st->done[i] && !st->is_prompt[i] && n + tokens <= st->room ? tokens : 0;
+}
+
+/* Does a pass of its own, by tokens, take the prompt's next chunk? */
+static bool is_long(const step *st, int i)
+{
+    return st->engine->world->comm->size > 1 && next_of(st, i) > st->room;
 }
 
 /* The tokens of the next pass that holds all of them on every rank: those that decode, then, unless

@@ -267,6 +267,7 @@ ith_status ith_server_run(ith_server *server, ith_engine *engine, ith_error *err
                                   .keep = asked != NULL ? &keep : NULL,
                                   .next = next,
                                   .asks_again = true,
+                                  .paced = true,
                                   .done = done,
                                   .wanted = wanted,
                                   .token = token,

@@ -16,7 +16,7 @@ for i in range(16):
     own = [draw.randrange(200) for _ in range([3, 40, 300, 1300][i % 4])]
     asked.append({"prompt": (alike if i % 3 == 0 else []) + own, "max_tokens": 4 + i, "ignore_eos": True, "logprobs": 2, "temperature": i % 2, "seed": i})
 if long: # they grow by more than others leave
-    asked = [dict(a, prompt=[draw.randrange(200) for _ in range(900 + i)], max_tokens=1160, logprobs=1) for i, a in enumerate(asked[:5])]
+    asked = [dict(a, prompt=[draw.randrange(200) for _ in range(900 + i)], max_tokens=1300, logprobs=1) for i, a in enumerate(asked[:5])]
 def answer(body):
     reply = ask(url, TEXT, body)
     choices = [c["choices"][0] for c in reply if c["choices"]] if body.get("stream") else reply["choices"]
@@ -73,4 +73,29 @@ for model in "$NEEDLE" "$work/hybrid"; do
     same "$name, little memory: some have begun again ($again)" 1 $((again > 0))
     stop "$name, little memory: SIGTERM"
     unset SLURM_JOB_ID SLURM_MEM_PER_NODE
+done
+
+# ---- Answers beside a long prompt go on while it is computed, and it has the same bits ----
+model=$NEEDLE
+for ranks in 1 2; do
+    on=()
+    ((ranks == 1)) || on=(scripts/on_ranks.sh $ranks)
+    start --chunk 2048 --ctx 16384
+    client "$url" $ranks <<'PY'
+import sys
+from client import *
+url, ranks = sys.argv[1:]
+draw = __import__("random").Random(3)
+long = {"prompt": [draw.randrange(200) for _ in range(9000)], "max_tokens": 5, "ignore_eos": True, "temperature": 0, "logprobs": 1}
+alone = ask(url, "/v1/completions", long)["choices"]
+s = half(url, post_of("/v1/completions", {"prompt": "a", "max_tokens": 6000, "ignore_eos": True, "stream": True}))
+until(s, b"data:")
+before = counter(url, "ithaca_completion_tokens_total")
+beside = ask(url, "/v1/completions", long)["choices"]
+meanwhile = counter(url, "ithaca_completion_tokens_total") - before - 5
+s.close()
+check(f"{ranks} ranks: a long prompt beside an answer has the same bits", beside == alone, beside, alone)
+check(f"{ranks} ranks: the answer has gone on, by more than a token for each chunk", meanwhile > 9, meanwhile)
+PY
+    stop "a long prompt, $ranks ranks: SIGTERM"
 done

@@ -16,6 +16,7 @@ PATH=$PWD/$venv/bin:$PATH
 # start MODEL OPTION...: a server behind "${on[@]}"; its address is $url
 on=()
 start() {
+    : >"$work/log" # that of the server before has another address
     "${on[@]}" "$ITHACA" serve "$@" --threads 1 --port 0 -q 2>"$work/log" &
     server=$!
     until url=$(grep -o 'http://[0-9.:]*' "$work/log") || ! kill -0 $server 2>/dev/null; do sleep 0.1; done
