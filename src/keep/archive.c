@@ -61,21 +61,21 @@ int ith_archive_descriptor(const ith_archive *archive)
 
 /* ---- One segment ---- */
 
-static ith_kvfile_what what_of(const ith_segment *s, const ith_kv_shape *shape, ith_part part)
+static ith_kvfile_what what_of(const ith_segment *s, const ith_kv_shape *shape, ith_head_file which)
 {
-    if (part.state)
+    if (which.state)
         return (ith_kvfile_what){.key = s->key,
                                  .n_layers = shape->state_layers,
                                  .head_dim = shape->state_floats,
                                  .state = true,
-                                 .head = part.head,
+                                 .head = which.head,
                                  .n_tokens = (int)ith_recurrent_back(s->start + s->n)};
     return (ith_kvfile_what){.key = s->key,
                              .layout = shape->layout,
                              .n_layers = shape->n_layers,
                              .head_dim = shape->head_dim,
                              .latent = shape->latent,
-                             .head = part.head,
+                             .head = which.head,
                              .n_tokens = s->n};
 }
 
@@ -103,71 +103,71 @@ static ith_status make_folder(const ith_archive *a, const ith_key *parent, const
 }
 
 /* Does the segment's open folder have this file? */
-static bool has_part(int folder, ith_part part)
+static bool has_file(int folder, ith_head_file which)
 {
     char name[ITH_PATH_MAX];
     struct stat info;
 
-    ith_archive_name_part(part, name);
+    ith_archive_name_head(which, name);
     return fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(info.st_mode);
 }
 
 /* This one and those of the heads after it, n in all. */
-static bool has_parts(const ith_archive *a, const ith_segment *s, ith_part part, int n)
+static bool has_files(const ith_archive *a, const ith_segment *s, ith_head_file which, int n)
 {
-    int folder = enter(a, &s->parent, &s->key), end = part.head + n;
+    int folder = enter(a, &s->parent, &s->key), end = which.head + n;
 
-    while (folder >= 0 && part.head < end && has_part(folder, part))
-        part.head++;
+    while (folder >= 0 && which.head < end && has_file(folder, which))
+        which.head++;
     if (folder >= 0)
         close(folder);
-    return folder >= 0 && part.head == end;
+    return folder >= 0 && which.head == end;
 }
 
-bool ith_archive_holds(const ith_archive *archive, const ith_segment *segment, ith_part part)
+bool ith_archive_holds(const ith_archive *archive, const ith_segment *segment, ith_head_file which)
 {
-    return has_parts(archive, segment, part, 1);
+    return has_files(archive, segment, which, 1);
 }
 
 bool ith_archive_holds_all(const ith_archive *archive, const ith_segment *segment,
                            const ith_kv_shape *shape)
 {
-    return has_parts(archive, segment, (ith_part){0}, shape->n_heads);
+    return has_files(archive, segment, (ith_head_file){0}, shape->n_heads);
 }
 
 bool ith_archive_holds_states(const ith_archive *archive, const ith_segment *segment,
                               const ith_kv_shape *shape)
 {
     return shape->state_layers > 0 &&
-           has_parts(archive, segment, (ith_part){.state = true}, shape->state_heads);
+           has_files(archive, segment, (ith_head_file){.state = true}, shape->state_heads);
 }
 
 ith_status ith_archive_write(const ith_archive *archive, const ith_segment *segment,
-                             const ith_kv_shape *shape, ith_part part, const void *const *layers,
-                             ith_kvfile_buffer *buffer, ith_error *err)
+                             const ith_kv_shape *shape, ith_head_file which,
+                             const void *const *layers, ith_kvfile_buffer *buffer, ith_error *err)
 {
-    ith_kvfile_what what = what_of(segment, shape, part);
+    ith_kvfile_what what = what_of(segment, shape, which);
     char path[ITH_PATH_MAX];
     ith_status status;
     int folder;
 
     ITH_TRY(make_folder(archive, &segment->parent, &segment->key, &folder, err));
-    ith_archive_name_file(archive->folder, &segment->parent, &segment->key, part, path);
+    ith_archive_name_file(archive->folder, &segment->parent, &segment->key, which, path);
     status = ith_kvfile_write(folder, path, &what, layers, archive->durable, buffer, err);
     close(folder);
     return status;
 }
 
 ith_status ith_archive_read(const ith_archive *archive, const ith_segment *segment,
-                            const ith_kv_shape *shape, ith_part part, void *const *layers,
+                            const ith_kv_shape *shape, ith_head_file which, void *const *layers,
                             ith_kvfile_buffer *buffer, bool *missing, ith_error *err)
 {
-    ith_kvfile_what what = what_of(segment, shape, part);
+    ith_kvfile_what what = what_of(segment, shape, which);
     int folder = enter(archive, &segment->parent, &segment->key);
     char path[ITH_PATH_MAX];
     ith_status status;
 
-    ith_archive_name_file(archive->folder, &segment->parent, &segment->key, part, path);
+    ith_archive_name_file(archive->folder, &segment->parent, &segment->key, which, path);
     *missing = folder < 0;
     if (folder < 0)
         return ith_fail(err, ITH_E_IO, "%s: %s", path, strerror(errno));

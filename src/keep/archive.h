@@ -62,7 +62,7 @@ ith_status ith_archive_find(const ith_archive *archive, const ith_key *root,
                             ith_segment **segments, int64_t *n_segments, ith_error *err);
 
 /* Is this file there? Are those of all KV heads, of all recurrent heads? */
-bool ith_archive_holds(const ith_archive *archive, const ith_segment *segment, ith_part part);
+bool ith_archive_holds(const ith_archive *archive, const ith_segment *segment, ith_head_file which);
 bool ith_archive_holds_all(const ith_archive *archive, const ith_segment *segment,
                            const ith_kv_shape *shape);
 bool ith_archive_holds_states(const ith_archive *archive, const ith_segment *segment,
@@ -70,10 +70,10 @@ bool ith_archive_holds_states(const ith_archive *archive, const ith_segment *seg
 
 /* One file; layers: see kvfile.h. ITH_E_IO: also if the disk is full. */
 ith_status ith_archive_write(const ith_archive *archive, const ith_segment *segment,
-                             const ith_kv_shape *shape, ith_part part, const void *const *layers,
-                             ith_kvfile_buffer *buffer, ith_error *err);
+                             const ith_kv_shape *shape, ith_head_file which,
+                             const void *const *layers, ith_kvfile_buffer *buffer, ith_error *err);
 ith_status ith_archive_read(const ith_archive *archive, const ith_segment *segment,
-                            const ith_kv_shape *shape, ith_part part, void *const *layers,
+                            const ith_kv_shape *shape, ith_head_file which, void *const *layers,
                             ith_kvfile_buffer *buffer, bool *missing, ith_error *err);
 
 /* Reads the manifest of the segment with these keys. As ith_manifest_read; also ITH_E_FORMAT: it is

@@ -140,17 +140,17 @@ ith_status ith_archive_verify(const ith_archive *archive, const ith_archived *s,
                               ith_kvfile_buffer *buffer, ith_error *err)
 {
     const ith_segment segment = segment_of(s);
-    ith_part part = {0};
+    ith_head_file which = {0};
     ith_manifest m;
     bool missing;
 
     ITH_TRY(ith_archive_manifest(archive, &s->parent, &s->key, &m, err));
-    for (; part.head < s->shape.n_heads; part.head++)
-        ITH_TRY(ith_archive_read(archive, &segment, &s->shape, part, NULL, buffer, &missing, err));
-    part = (ith_part){.state = true};
-    for (; part.head < s->shape.state_heads; part.head++)
-        if (ith_archive_holds(archive, &segment, part))
+    for (; which.head < s->shape.n_heads; which.head++)
+        ITH_TRY(ith_archive_read(archive, &segment, &s->shape, which, NULL, buffer, &missing, err));
+    which = (ith_head_file){.state = true};
+    for (; which.head < s->shape.state_heads; which.head++)
+        if (ith_archive_holds(archive, &segment, which))
             ITH_TRY(
-                ith_archive_read(archive, &segment, &s->shape, part, NULL, buffer, &missing, err));
+                ith_archive_read(archive, &segment, &s->shape, which, NULL, buffer, &missing, err));
     return ITH_OK;
 }

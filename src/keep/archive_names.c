@@ -27,25 +27,25 @@ void ith_archive_name_manifest(const char *folder, const ith_key *parent, const 
     strncat(path, "/" ITH_ARCHIVE_MANIFEST, ITH_PATH_MAX - strlen(path) - 1);
 }
 
-static void name_part(ith_part part, char *to, size_t room)
+static void name_head(ith_head_file which, char *to, size_t room)
 {
-    snprintf(to, room, part.state ? STATE_PREFIX "%d.st" : HEAD_PREFIX "%d.kv", part.head);
+    snprintf(to, room, which.state ? STATE_PREFIX "%d.st" : HEAD_PREFIX "%d.kv", which.head);
 }
 
-void ith_archive_name_part(ith_part part, char name[ITH_PATH_MAX])
+void ith_archive_name_head(ith_head_file which, char name[ITH_PATH_MAX])
 {
-    name_part(part, name, ITH_PATH_MAX);
+    name_head(which, name, ITH_PATH_MAX);
 }
 
 void ith_archive_name_file(const char *folder, const ith_key *parent, const ith_key *key,
-                           ith_part part, char path[ITH_PATH_MAX])
+                           ith_head_file which, char path[ITH_PATH_MAX])
 {
     size_t n;
 
     ith_archive_name_segment(folder, parent, key, path);
     n = strlen(path);
     path[n++] = '/';
-    name_part(part, path + n, ITH_PATH_MAX - n);
+    name_head(which, path + n, ITH_PATH_MAX - n);
 }
 
 bool ith_archive_parse_name(const char *name, ith_key *parent, ith_key *key)

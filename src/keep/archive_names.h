@@ -16,15 +16,15 @@
 /* Bytes of a path that are left for what lies below the archive's folder. */
 enum { ITH_ARCHIVE_INSIDE = 200 };
 
-/* A segment's folder, its manifest, and one of its other files, in the archive `folder`; _part: the
+/* A segment's folder, its manifest, and one of its other files, in the archive `folder`; _head: the
  * file's name in the segment's folder. */
 void ith_archive_name_segment(const char *folder, const ith_key *parent, const ith_key *key,
                               char path[ITH_PATH_MAX]);
 void ith_archive_name_manifest(const char *folder, const ith_key *parent, const ith_key *key,
                                char path[ITH_PATH_MAX]);
-void ith_archive_name_part(ith_part part, char name[ITH_PATH_MAX]);
+void ith_archive_name_head(ith_head_file which, char name[ITH_PATH_MAX]);
 void ith_archive_name_file(const char *folder, const ith_key *parent, const ith_key *key,
-                           ith_part part, char path[ITH_PATH_MAX]);
+                           ith_head_file which, char path[ITH_PATH_MAX]);
 
 /* Reads the keys in the name of a segment's folder; false if it is not such a name. */
 bool ith_archive_parse_name(const char *name, ith_key *parent, ith_key *key);

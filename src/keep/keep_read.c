@@ -46,7 +46,7 @@ static ith_status read_item(void *user, int64_t item, int tid, ith_error *err)
     int head = (int)(item % keep->n_heads);
     int64_t s = j->first + item / keep->n_heads;
     void **layers = j->layers + tid * layers_of(keep);
-    ith_part part = {.head = keep->first_head + head};
+    ith_head_file which = {.head = keep->first_head + head};
     bool missing;
     ith_status status;
 
@@ -54,7 +54,7 @@ static ith_status read_item(void *user, int64_t item, int tid, ith_error *err)
         return ITH_OK;
     for (int i = 0; i < keep->shape.n_layers; i++)
         layers[i] = ith_keep_keeps(keep, i, s) ? ith_keep_segment(keep, i, head, s) : NULL;
-    status = ith_archive_read(keep->archive, &j->segments[s], &keep->shape, part, layers,
+    status = ith_archive_read(keep->archive, &j->segments[s], &keep->shape, which, layers,
                               j->buffers[tid], &missing, err);
     if (status != ITH_OK)
         note_failure(j, s, status == ITH_E_FORMAT);
@@ -220,14 +220,14 @@ static ith_status read_state(void *user, int64_t item, int tid, ith_error *err)
 {
     job *j = user;
     const ith_kv_shape *shape = &j->keep->shape;
-    ith_part part = {.state = true, .head = (int)(j->keep->state_heads.begin + item)};
+    ith_head_file which = {.state = true, .head = (int)(j->keep->state_heads.begin + item)};
     void **layers = j->layers + tid * layers_of(j->keep);
     bool missing;
     ith_status status;
 
     for (int i = 0; i < shape->state_layers; i++)
         layers[i] = j->states + (item * shape->state_layers + i) * shape->state_floats;
-    status = ith_archive_read(j->keep->archive, &j->segments[j->n - 1], shape, part, layers,
+    status = ith_archive_read(j->keep->archive, &j->segments[j->n - 1], shape, which, layers,
                               j->buffers[tid], &missing, err);
     if (status != ITH_OK)
         note_failure(j, j->n - 1, status == ITH_E_FORMAT);

@@ -137,12 +137,13 @@ static ith_status open_batch(ith_keep *keep, const content *c, ith_keep_batch *b
 }
 
 /* Adds a file to the batch; returns its layers, n_layers pointers to be set. */
-static const void **add_item(ith_keep_batch *b, const ith_segment *s, ith_part part, int n_layers)
+static const void **add_item(ith_keep_batch *b, const ith_segment *s, ith_head_file which,
+                             int n_layers)
 {
     const void **layers = b->layers + b->n_layers;
 
     b->n_layers += n_layers;
-    b->items[b->n_items++] = (ith_keep_item){*s, part, layers};
+    b->items[b->n_items++] = (ith_keep_item){*s, which, layers};
     return layers;
 }
 
@@ -159,7 +160,7 @@ static void add_segment(ith_keep *keep, const ith_segment *s, uint8_t *to, ith_k
         const void **layers;
         if (!ith_keep_holds(keep, head, number))
             continue;
-        layers = add_item(b, s, (ith_part){.head = keep->first_head + head}, shape->n_layers);
+        layers = add_item(b, s, (ith_head_file){.head = keep->first_head + head}, shape->n_layers);
         for (int i = 0; i < shape->n_layers; i++) {
             layers[i] = ith_keep_segment(keep, i, head, number);
             if (to != NULL) {
@@ -180,8 +181,8 @@ static void add_states(const ith_keep *keep, const ith_segment *s, ith_keep_batc
     float *to = b->states;
 
     for (int64_t head = keep->state_heads.begin; head < keep->state_heads.end; head++) {
-        const void **layers =
-            add_item(b, s, (ith_part){.state = true, .head = (int)head}, keep->shape.state_layers);
+        const void **layers = add_item(b, s, (ith_head_file){.state = true, .head = (int)head},
+                                       keep->shape.state_layers);
         for (int i = 0; i < keep->shape.state_layers; i++, to += keep->shape.state_floats) {
             ith_recurrent_save(ith_keep_state(keep, i), head, to);
             layers[i] = to;

@@ -37,8 +37,8 @@ static ith_status write_batch(ith_keep_writer *w, ith_error *err)
 
     for (int64_t i = 0; i < b->n_items; i++) {
         const ith_keep_item *item = &b->items[i];
-        if (!ith_archive_holds(w->archive, &item->segment, item->part))
-            ITH_TRY(ith_archive_write(w->archive, &item->segment, &w->shape, item->part,
+        if (!ith_archive_holds(w->archive, &item->segment, item->which))
+            ITH_TRY(ith_archive_write(w->archive, &item->segment, &w->shape, item->which,
                                       item->layers, w->buffer, err));
         if (ith_test_hook_due("file", ++w->n_files))
             ith_test_hook_act();

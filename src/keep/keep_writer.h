@@ -8,7 +8,7 @@
 /* A file to write. */
 typedef struct ith_keep_item {
     ith_segment segment;
-    ith_part part;
+    ith_head_file which;
     const void *const *layers; /* must not change until the file is written */
 } ith_keep_item;
 

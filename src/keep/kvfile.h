@@ -24,11 +24,11 @@
 #include "keep/archive_key.h"
 #include "simd/kernels.h"
 
-/* One of a segment's files: that of a KV head, or of a recurrent head's state. */
-typedef struct ith_part {
+/* Which of a segment's files: that of a KV head, or of a recurrent head's state. */
+typedef struct ith_head_file {
     bool state;
     int head; /* of all the model's */
-} ith_part;
+} ith_head_file;
 
 /* What a file holds. */
 typedef struct ith_kvfile_what {

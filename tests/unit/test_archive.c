@@ -99,7 +99,7 @@ static ith_status write_head(fixture *f, const ith_segment *s, int64_t number, i
         layers[i] = data + (size_t)i * layer_bytes(s->n);
         fill(data + (size_t)i * layer_bytes(s->n), layer_bytes(s->n), number, head, i);
     }
-    status = ith_archive_write(f->archive, s, &f->shape, (ith_part){.head = head}, layers,
+    status = ith_archive_write(f->archive, s, &f->shape, (ith_head_file){.head = head}, layers,
                                f->buffer, NULL);
     free(data);
     return status;
@@ -209,8 +209,8 @@ static void comes_back_as_it_was(void **state)
         for (int head = 0; head < HEADS; head++) {
             memset(got, 0xee, LAYERS * layer_bytes(ITH_KV_SEGMENT));
             assert_int_equal(ith_archive_read(f->archive, &segments[s], &shape,
-                                              (ith_part){.head = head}, layers, f->buffer, &missing,
-                                              NULL),
+                                              (ith_head_file){.head = head}, layers, f->buffer,
+                                              &missing, NULL),
                              ITH_OK);
             for (int i = 0; i < LAYERS; i++) {
                 size_t bytes = layer_bytes(segments[s].used);
@@ -234,7 +234,7 @@ static void floats_come_back_too(void **state)
     fixture *f = *state;
     const ith_kv_shape floats = {
         .layout = ITH_KVL_BF16, .n_layers = 2, .n_heads = 1, .head_dim = DIM};
-    const ith_part part = {0};
+    const ith_head_file which = {0};
     const ith_segment s = {
         .parent = f->root, .key = ith_key_next(&f->root, f->ids, 70), .n = 70, .used = 70};
     const ith_kvfile_what what = {.layout = floats.layout, .head_dim = DIM};
@@ -248,10 +248,10 @@ static void floats_come_back_too(void **state)
 
     memset(data, 0x3f, bytes);
     fill(data + bytes, bytes, 0, 0, 0);
-    assert_int_equal(ith_archive_write(f->archive, &s, &floats, part, from, f->buffer, NULL),
+    assert_int_equal(ith_archive_write(f->archive, &s, &floats, which, from, f->buffer, NULL),
                      ITH_OK);
-    assert_int_equal(ith_archive_read(f->archive, &s, &floats, part, to, f->buffer, &missing, NULL),
-                     ITH_OK);
+    assert_int_equal(
+        ith_archive_read(f->archive, &s, &floats, which, to, f->buffer, &missing, NULL), ITH_OK);
     assert_memory_equal(got, data, 2 * bytes);
     ith_key_hex(&s.parent, parent);
     ith_key_hex(&s.key, key);
@@ -435,7 +435,7 @@ static void write_states(fixture *f, const ith_segment *s)
     for (int head = 0; head < STATE_HEADS; head++) {
         fill_states(data, s->start + s->n, head);
         assert_int_equal(ith_archive_write(f->archive, s, &f->shape,
-                                           (ith_part){.state = true, .head = head}, layers,
+                                           (ith_head_file){.state = true, .head = head}, layers,
                                            f->buffer, NULL),
                          ITH_OK);
     }
@@ -446,7 +446,7 @@ static ith_status read_states(fixture *f, const ith_segment *s, int head, states
     void *const layers[STATE_LAYERS] = {data[0], data[1]};
     bool missing;
 
-    return ith_archive_read(f->archive, s, &f->shape, (ith_part){.state = true, .head = head},
+    return ith_archive_read(f->archive, s, &f->shape, (ith_head_file){.state = true, .head = head},
                             layers, f->buffer, &missing, NULL);
 }
 
