@@ -41,24 +41,24 @@ static bool is_folder(const char *path)
 
 ith_status ith_make_parents(const char *path, mode_t mode, ith_error *err)
 {
-    char *part = strdup(path);
+    char *prefix = strdup(path);
     ith_status status = ITH_OK;
 
-    if (part == NULL)
+    if (prefix == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for the path %s", path);
-    for (size_t i = 1; part[0] != '\0' && part[i] != '\0' && status == ITH_OK; i++) {
+    for (size_t i = 1; prefix[0] != '\0' && prefix[i] != '\0' && status == ITH_OK; i++) {
         int why = 0;
-        if (part[i] != '/')
+        if (prefix[i] != '/')
             continue;
-        part[i] = '\0';
-        if (mkdir(part, mode) != 0)
+        prefix[i] = '\0';
+        if (mkdir(prefix, mode) != 0)
             why = errno;
         /* Of folders that are mounted when somebody looks, some file systems say something else. */
-        if (why != 0 && why != EEXIST && !is_folder(part))
+        if (why != 0 && why != EEXIST && !is_folder(prefix))
             status =
-                ith_fail(err, ITH_E_IO, "cannot create the folder %s: %s", part, strerror(why));
-        part[i] = '/';
+                ith_fail(err, ITH_E_IO, "cannot create the folder %s: %s", prefix, strerror(why));
+        prefix[i] = '/';
     }
-    free(part);
+    free(prefix);
     return status;
 }

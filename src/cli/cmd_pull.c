@@ -27,7 +27,7 @@ static const ith_option options[] = {
      .more = "May also be given as an argument of its own, without -m. FILE is a file of the "
              "repository, or a tag in the name of a GGUF file, such as Q4_K_M. Without it the "
              "model is the Hugging Face folder, if there is one with safetensors; else the GGUF "
-             "file with Q4_K_M or Q8_0 in its name, or the only one. All parts of a split file "
+             "file with Q4_K_M or Q8_0 in its name, or the only one. All files of a split model "
              "are downloaded."},
     {.name = "revision",
      .kind = ITH_OPTION_TEXT,

@@ -87,12 +87,13 @@ static ith_status add_samples(sampler *s, const ith_tensor *t, uint64_t *digest,
     return ITH_OK;
 }
 
-static ith_status add_parts(sampler *s, const ith_quantized *q, uint64_t *digest, ith_error *err)
+static ith_status add_companions(sampler *s, const ith_quantized *q, uint64_t *digest,
+                                 ith_error *err)
 {
-    const ith_tensor *const parts[] = {&q->scales, &q->zeros, &q->order};
+    const ith_tensor *const companions[] = {&q->scales, &q->zeros, &q->order};
 
     for (int i = 0; i < 3; i++)
-        ITH_TRY(add_samples(s, parts[i], digest, err));
+        ITH_TRY(add_samples(s, companions[i], digest, err));
     return ITH_OK;
 }
 
@@ -129,7 +130,8 @@ static ith_status entry_digest(sampler *s, const ith_entry *e, uint64_t *digest,
         return ITH_OK;
     }
     ITH_TRY(add_samples(s, e->tensor, digest, err));
-    return e->tensor->quantized == NULL ? ITH_OK : add_parts(s, e->tensor->quantized, digest, err);
+    return e->tensor->quantized == NULL ? ITH_OK
+                                        : add_companions(s, e->tensor->quantized, digest, err);
 }
 
 static ith_status make_digests(const ith_load_plan *plan, uint64_t *digests, ith_error *err)

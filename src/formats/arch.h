@@ -12,7 +12,7 @@
  *   Packs      store what all families have. A family lists its own hyperparameters in `fields`.
  *   Layers     are lists of blocks, each of a kind (model/blocks/block.h), with norms before or
  *              after it.
- *   Traits     of attention, MLP and scales are hyperparameters (hparams.h, its last part): a
+ *   Traits     of attention, MLP and scales are hyperparameters (the end of hparams.h): a
  *              family states its own in `traits`, and names the keys that change them in `keys`.
  */
 #ifndef ITH_FORMATS_ARCH_H
@@ -293,7 +293,7 @@ typedef struct ith_arch {
      * output); "mlp_bias" likewise. Elsewhere they may not be true. */
     bool may_bias_qkv, may_bias_o, may_bias_mlp;
 
-    bool may_rotate_part;   /* "partial_rotary_factor" may be less than 1 */
+    bool partial_rotary;    /* "partial_rotary_factor" may be less than 1 */
     bool rope_proportional; /* "rope_type" may be "proportional" */
     bool rope_alpha;        /* "dynamic" may have an "alpha", which its class reads */
     bool rope_yarn_is_long; /* "yarn" with the divisors of LongRoPE is that */

@@ -91,7 +91,7 @@ const ith_arch ith_arch_bailingmoe2 = {
     .traits = traits,
     .keys = keys,
     .hf_classes = classes,
-    .may_rotate_part = true,
+    .partial_rotary = true,
     .defaults = {.n_vocab = 157184,
                  .n_heads = 16,
                  .n_kv_heads = 4,

@@ -50,7 +50,7 @@ const ith_arch ith_arch_bamba = {
     .gguf_names = ith_names_gguf,
     .hf_own = hf_names,
     .hf_classes = classes,
-    .may_rotate_part = true,
+    .partial_rotary = true,
     .recurrent = true,
     .defaults = {.n_vocab = 128000,
                  .n_heads = 32,

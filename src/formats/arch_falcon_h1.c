@@ -90,14 +90,14 @@ static ith_status read_scales(const json_t *config, const char *where, ith_hpara
 {
     ith_mamba_params *m = &hp->mamba;
     double in = 1;
-    double *const parts[] = {&m->scale_z, &m->scale_x, &m->scale_b, &m->scale_c, &m->scale_dt},
+    double *const factors[] = {&m->scale_z, &m->scale_x, &m->scale_b, &m->scale_c, &m->scale_dt},
                   *const mlp[] = {&hp->ffn_gate_scale, &hp->ffn_out_scale};
 
     ITH_TRY(read_attention_scales(config, where, hp, err));
     ITH_TRY(ith_json_real(config, where, "ssm_in_multiplier", &in, err));
-    ITH_TRY(read_list(config, where, "ssm_multipliers", 5, parts, err));
+    ITH_TRY(read_list(config, where, "ssm_multipliers", 5, factors, err));
     for (int i = 0; i < 5; i++)
-        *parts[i] *= in;
+        *factors[i] *= in;
     return read_list(config, where, "mlp_multipliers", 2, mlp, err);
 }
 

@@ -401,7 +401,7 @@ const ith_arch ith_arch_gemma4 = {
     .window_rope = true,
     .may_bias_qkv = true,
     .may_bias_o = true,
-    .may_rotate_part = true,
+    .partial_rotary = true,
     .rope_proportional = true,
     .defaults = {.n_vocab = 262144,
                  .n_heads = 8,

@@ -18,7 +18,7 @@ const ith_arch ith_arch_glm = {
     .rope_pairs = true,
     .hf_classes = classes,
     .may_bias_qkv = true,
-    .may_rotate_part = true,
+    .partial_rotary = true,
     .defaults = {.n_vocab = 151552,
                  .n_heads = 32,
                  .n_kv_heads = 2,

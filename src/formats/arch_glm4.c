@@ -26,7 +26,7 @@ const ith_arch ith_arch_glm4 = {
     .rope_pairs = true,
     .hf_classes = classes,
     .may_bias_qkv = true,
-    .may_rotate_part = true,
+    .partial_rotary = true,
     .defaults = {.n_kv_heads = 2,
                  .head_dim = 128,
                  .ctx = 131072,

@@ -54,7 +54,7 @@ const ith_arch ith_arch_glm4moe = {
     .keys = ith_experts_keys,
     .hf_classes = classes,
     .may_bias_qkv = true,
-    .may_rotate_part = true,
+    .partial_rotary = true,
     .defaults = {.ffn = 10944, /* which Solar Open's GGUF files do not say */
                  .n_kv_heads = 8,
                  .ctx = 131072,

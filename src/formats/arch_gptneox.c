@@ -110,7 +110,7 @@ const ith_arch ith_arch_gptneox = {
     .traits = traits,
     .keys = keys,
     .hf_classes = classes,
-    .may_rotate_part = true,
+    .partial_rotary = true,
     .defaults = {.n_vocab = 50432,
                  .n_heads = 64,
                  .ctx = 2048,

@@ -8,7 +8,7 @@
 
 static const ith_hf_class classes[] = {{"lfm2", "Lfm2ForCausalLM"}, {NULL, NULL}};
 
-/* Parts of the input matrix have names of their own in packs. */
+/* Slices of the input matrix have names of their own in packs. */
 const ith_own_name ith_lfm2_names_hf[] = {
     {ITH_ROLE_OUT_NORM, "model.embedding_norm.weight"},
     {ITH_ROLE_ATTN_NORM, "model.layers.%d.operator_norm.weight"},

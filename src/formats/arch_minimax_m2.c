@@ -60,7 +60,7 @@ const ith_arch ith_arch_minimax_m2 = {
     .traits = traits,
     .keys = keys,
     .hf_classes = classes,
-    .may_rotate_part = true,
+    .partial_rotary = true,
     .defaults = {.n_kv_heads = 8,
                  .head_dim = 128,
                  .ctx = 196608,

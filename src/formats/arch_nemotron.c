@@ -31,7 +31,7 @@ const ith_arch ith_arch_nemotron = {
     .may_bias_qkv = true,
     .may_bias_o = true,
     .may_bias_mlp = true,
-    .may_rotate_part = true,
+    .partial_rotary = true,
     .defaults = {.n_vocab = 256000,
                  .n_heads = 48,
                  .ctx = 4096,

@@ -56,7 +56,7 @@ const ith_arch ith_arch_phi2 = {
     .traits = traits,
     .keys = keys,
     .hf_classes = classes,
-    .may_rotate_part = true,
+    .partial_rotary = true,
     .defaults = {.n_vocab = 51200,
                  .n_heads = 32,
                  .ctx = 2048,

@@ -17,7 +17,7 @@ const ith_arch ith_arch_phi3 = {
     .gguf_own = ith_names_gguf_of_fused,
     .hf_classes = classes,
     .windows = ITH_WINDOWS_ALL,
-    .may_rotate_part = true,
+    .partial_rotary = true,
     .rope_yarn_is_long = true,
     .defaults = {.ctx = 4096,
                  .original_ctx = 4096,

@@ -118,7 +118,7 @@ const ith_arch ith_arch_qwen35 = {
     .hf_classes = classes,
     .hf_wrappers = wrappers,
     .text = {32, 4096, 12288, 16, 248320},
-    .may_rotate_part = true,
+    .partial_rotary = true,
     .recurrent = true,
     .defaults = {.n_vocab = 248320,
                  .n_heads = 16,

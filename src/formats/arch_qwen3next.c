@@ -42,7 +42,7 @@ const ith_arch ith_arch_qwen3next = {
     .traits = traits,
     .keys = ith_experts_keys_of_qwen,
     .hf_classes = classes,
-    .may_rotate_part = true,
+    .partial_rotary = true,
     .recurrent = true,
     .defaults = {.n_vocab = 151936,
                  .n_heads = 16,

@@ -32,7 +32,7 @@ ith_status ith_mamba_read_gguf(const ith_gguf_meta *meta, ith_hparams *hp, ith_e
 /* What read_gguf of these families reads besides their gguf_keys. Ends with NULL. */
 extern const char *const ith_recurrent_gguf_keys[];
 
-/* Rows of a list of names: Mamba2's tensors in a folder's module `at`; parts of the input matrix
+/* Rows of a list of names: Mamba2's tensors in a folder's module `at`; slices of the input matrix
  * have names of their own in packs. */
 #define ITH_MAMBA_NAMES(at)                                                                        \
     {ITH_ROLE_REC_QKV, at "in_proj.weight"}, {ITH_ROLE_REC_Z, at "in_proj_z.weight"},              \

@@ -34,7 +34,7 @@ const ith_arch ith_arch_solar_open = {
     .keys = ith_experts_keys,
     .hf_classes = classes,
     .may_bias_qkv = true,
-    .may_rotate_part = true,
+    .partial_rotary = true,
     .defaults = {.ffn = 10240, /* of no layer; Transformers leaves the key out */
                  .n_kv_heads = 8,
                  .head_dim = 128,

@@ -62,7 +62,7 @@ const ith_arch ith_arch_stablelm = {
     .keys = keys,
     .hf_classes = classes,
     .may_bias_qkv = true,
-    .may_rotate_part = true,
+    .partial_rotary = true,
     .defaults = {.n_kv_heads = 32,
                  .ctx = 4096,
                  .rms_eps = 1e-5,

@@ -321,7 +321,7 @@ static ith_status check_head_sizes(const reader *r, ith_error *err)
         if (is_taken(r, keys[i]))
             continue;
         ITH_TRY(ith_gguf_int(r->meta, r->arch->name, keys[i], 0, ITH_SIZE_LIMIT, &value, err));
-        if (i == ROTATED && r->arch->may_rotate_part && value > 0) {
+        if (i == ROTATED && r->arch->partial_rotary && value > 0) {
             r->hp->rope.rotated = value;
             continue;
         }

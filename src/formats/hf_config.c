@@ -450,9 +450,9 @@ static bool set_of_both(json_t *text, const json_t *config)
 static ith_status text_of(const json_t *config, const char *where, const ith_arch **arch,
                           json_t **text, ith_error *err)
 {
-    const json_t *part = json_object_get(config, "text_config");
+    const json_t *inner = json_object_get(config, "text_config");
     const char *whole = json_string_value(json_object_get(config, "model_type")), *class,
-               *type = json_string_value(json_object_get(part, "model_type"));
+               *type = json_string_value(json_object_get(inner, "model_type"));
     const ith_hf_class *wrapper;
 
     *text = NULL;
@@ -463,7 +463,7 @@ static ith_status text_of(const json_t *config, const char *where, const ith_arc
         wrapper++;
     if (wrapper == NULL || wrapper->model_type == NULL)
         return ITH_OK;
-    *text = json_copy((json_t *)(uintptr_t)part);
+    *text = json_copy((json_t *)(uintptr_t)inner);
     if (*text != NULL && set_text_sizes(*text, &(*arch)->text) && set_of_both(*text, config))
         return ITH_OK;
     json_decref(*text);

@@ -24,7 +24,7 @@ static ith_status read_rotated(const ith_hf_reader *r, const json_t *object, con
     if (value == NULL || json_is_null(value))
         return ITH_OK;
     ITH_TRY(ith_json_real(object, r->where, key, &share, err));
-    if (!r->arch->may_rotate_part && share != 1)
+    if (!r->arch->partial_rotary && share != 1)
         return ith_hf_refuse(r->where, key, "a value other than 1", err);
     return ith_hf_rotate_share(r->where, key, share, r->hp, err);
 }

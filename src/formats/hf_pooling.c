@@ -34,7 +34,7 @@ ith_status ith_hf_pooling_parse(const json_t *config, const char *where, ith_hpa
     return ITH_OK;
 }
 
-/* The last part of a class's name: "Pooling". */
+/* The last component of a class's name: "Pooling". */
 static const char *class_of(const json_t *module)
 {
     const char *type = json_string_value(json_object_get(module, "type")),

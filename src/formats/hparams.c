@@ -109,8 +109,8 @@ int64_t ith_hparams_shared_heads(const ith_hparams *hp)
 
 int64_t ith_hparams_rotated(const ith_hparams *hp)
 {
-    bool part = hp->rope.rotated > 0 && hp->rope.kind != ITH_ROPE_PROPORTIONAL;
-    return part ? hp->rope.rotated : ith_hparams_rope_dim(hp);
+    bool partial = hp->rope.rotated > 0 && hp->rope.kind != ITH_ROPE_PROPORTIONAL;
+    return partial ? hp->rope.rotated : ith_hparams_rope_dim(hp);
 }
 
 void ith_hparams_extend_context(ith_hparams *hp)

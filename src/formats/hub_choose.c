@@ -24,10 +24,10 @@ static const char *const small_names[] = {"config.json",          "generation_co
 
 static const char *const default_tags[] = {"Q4_K_M", "Q8_0"};
 
-/* Where the parts of one are, in its name. */
+/* Where the number of a split one is, in its name. */
 typedef struct gguf_name {
-    size_t stem;   /* bytes before the part's number, or before ".gguf" */
-    long part, of; /* from 1; 0 of 0: it is not split */
+    size_t stem; /* bytes before the file's number, or before ".gguf" */
+    long no, of; /* from 1; 0 of 0: it is not split */
 } gguf_name;
 
 static bool ends_with(const char *text, size_t len, const char *suffix)
@@ -37,14 +37,14 @@ static bool ends_with(const char *text, size_t len, const char *suffix)
 }
 
 /* "-00001-of-00003" at the end of the len bytes */
-static bool read_part(const char *name, size_t len, gguf_name *g)
+static bool read_split(const char *name, size_t len, gguf_name *g)
 {
     enum { SUFFIX = 15 };
     int used = 0;
 
     if (len <= SUFFIX ||
-        sscanf(name + len - SUFFIX, "-%5ld-of-%5ld%n", &g->part, &g->of, &used) != 2 ||
-        used != SUFFIX || g->part < 1 || g->part > g->of)
+        sscanf(name + len - SUFFIX, "-%5ld-of-%5ld%n", &g->no, &g->of, &used) != 2 ||
+        used != SUFFIX || g->no < 1 || g->no > g->of)
         return false;
     g->stem = len - SUFFIX;
     return true;
@@ -58,8 +58,8 @@ static bool read_gguf_name(const char *name, gguf_name *g)
     if (!ends_with(name, len, ".gguf"))
         return false;
     g->stem = len - strlen(".gguf");
-    if (!read_part(name, g->stem, g))
-        g->part = g->of = 0;
+    if (!read_split(name, g->stem, g))
+        g->no = g->of = 0;
     return true;
 }
 
@@ -76,10 +76,10 @@ static bool is_model(const char *name)
     return strncasecmp(base, "mmproj", 6) != 0 && strncasecmp(base, "imatrix", 7) != 0;
 }
 
-/* The file that stands for a GGUF file: itself, or the first of its parts. */
+/* The file that stands for a GGUF file: itself, or the first file of a split model. */
 static bool is_first(const char *name, gguf_name *g)
 {
-    return read_gguf_name(name, g) && g->part <= 1;
+    return read_gguf_name(name, g) && g->no <= 1;
 }
 
 /* ---- The names ---- */
@@ -135,10 +135,10 @@ static size_t find_name(const listed *all, const char *name)
 
 /* ---- One GGUF file ---- */
 
-/* Chooses names[i], and with it all parts of a split file. */
+/* Chooses names[i], and with it all files of a split model. */
 static ith_status choose_file(const listed *all, size_t i, ith_hub_choice *choice, ith_error *err)
 {
-    char part[ITH_HUB_FILE + 32];
+    char name[ITH_HUB_FILE + 32];
     gguf_name g;
 
     choice->first = i;
@@ -146,12 +146,12 @@ static ith_status choose_file(const listed *all, size_t i, ith_hub_choice *choic
     if (!read_gguf_name(all->names[i], &g) || g.of == 0)
         return ITH_OK;
     for (long p = 1; p <= g.of; p++) {
-        snprintf(part, sizeof part, "%.*s-%05ld-of-%05ld%s", (int)g.stem, all->names[i], p, g.of,
+        snprintf(name, sizeof name, "%.*s-%05ld-of-%05ld%s", (int)g.stem, all->names[i], p, g.of,
                  strrchr(all->names[i], '.'));
-        size_t at = find_name(all, part);
+        size_t at = find_name(all, name);
         if (at == SIZE_MAX)
-            return ith_fail(err, ITH_E_FORMAT, "%s: part %ld of %ld is missing: %s", all->repo, p,
-                            g.of, part);
+            return ith_fail(err, ITH_E_FORMAT, "%s: file %ld of %ld is missing: %s", all->repo, p,
+                            g.of, name);
         choice->chosen[at] = true;
         if (p == 1)
             choice->first = at;

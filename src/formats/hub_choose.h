@@ -4,7 +4,7 @@
  * has chosen what was downloaded.
  *
  * FILE of ORG/NAME:FILE is one of
- *   the name of a file, with or without its folders; with it come the other parts of a GGUF file
+ *   the name of a file, with or without its folders; with it come the other files of a split GGUF model
  *   that is split (NAME-00001-of-00003.gguf)
  *   a tag: the GGUF file whose name has that word, whatever its case: "q4_k_m" finds
  *   Model-Q4_K_M.gguf, but not Model-Q4_K_M_L.gguf
@@ -21,14 +21,14 @@
 typedef struct ith_hub_choice {
     bool *chosen; /* [n], malloc'd */
     bool folder;  /* the chosen files make a Hugging Face folder */
-    size_t first; /* not a folder: the file to open, the first part of a split one */
+    size_t first; /* not a folder: the file to open, the first file of a split model */
 
     /* The folder's index, whose shards are not chosen yet: only it names them. SIZE_MAX: none. */
     size_t index;
 } ith_hub_choice;
 
 /* `repo` is for messages, `file` is FILE or "". Errors: ITH_E_UNSUPPORTED: there is no model that
- * Ithaca could read; ITH_E_FORMAT: no such file, more than one that it could be, or parts are
+ * Ithaca could read; ITH_E_FORMAT: no such file, more than one that it could be, or files are
  * missing; ITH_E_MEMORY. */
 ith_status ith_hub_choose(const char *repo, const char *file, const char *const *names, size_t n,
                           ith_hub_choice *choice, ith_error *err);

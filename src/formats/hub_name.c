@@ -6,23 +6,23 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PART_BYTES = 255, COMMIT_DIGITS = 40 };
+enum { COMPONENT_BYTES = 255, COMMIT_DIGITS = 40 };
 
-static bool is_repo_part(const char *part, size_t len)
+static bool is_repo_component(const char *component, size_t len)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
                                   "0123456789._-";
 
-    return len > 0 && strspn(part, letters) >= len && strchr("-.", part[0]) == NULL &&
-           strchr("-.", part[len - 1]) == NULL;
+    return len > 0 && strspn(component, letters) >= len && strchr("-.", component[0]) == NULL &&
+           strchr("-.", component[len - 1]) == NULL;
 }
 
 static bool is_repo(const char *repo)
 {
     const char *slash = strchr(repo, '/');
 
-    return slash != NULL && is_repo_part(repo, (size_t)(slash - repo)) &&
-           is_repo_part(slash + 1, strlen(slash + 1)) && strstr(repo, "--") == NULL &&
+    return slash != NULL && is_repo_component(repo, (size_t)(slash - repo)) &&
+           is_repo_component(slash + 1, strlen(slash + 1)) && strstr(repo, "--") == NULL &&
            strstr(repo, "..") == NULL;
 }
 
@@ -37,18 +37,18 @@ static bool is_clean(const char *text)
 
 bool ith_hub_path_is_safe(const char *path)
 {
-    const char *part = path;
+    const char *component = path;
 
     if (strlen(path) >= ITH_HUB_FILE || strchr(path, '\\') != NULL || !is_clean(path))
         return false;
     for (;;) {
-        size_t len = strcspn(part, "/");
-        if (len == 0 || len > PART_BYTES || (len == 1 && part[0] == '.') ||
-            (len == 2 && part[0] == '.' && part[1] == '.'))
+        size_t len = strcspn(component, "/");
+        if (len == 0 || len > COMPONENT_BYTES || (len == 1 && component[0] == '.') ||
+            (len == 2 && component[0] == '.' && component[1] == '.'))
             return false;
-        if (part[len] == '\0')
+        if (component[len] == '\0')
             return true;
-        part += len + 1;
+        component += len + 1;
     }
 }
 

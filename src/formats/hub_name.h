@@ -2,7 +2,7 @@
  *
  * FILE is the name of a file, or a tag that names of GGUF files have, such as Q4_K_M
  * (hub_choose.h). The rules for ORG/NAME are those of the huggingface_hub library: letters, digits,
- * '.', '_' and '-'; neither "--" nor ".."; no part begins or ends with '.' or '-'; 96 characters.
+ * '.', '_' and '-'; neither "--" nor ".."; no component begins or ends with '.' or '-'; 96 characters.
  */
 #ifndef ITH_FORMATS_HUB_NAME_H
 #define ITH_FORMATS_HUB_NAME_H
@@ -25,7 +25,7 @@ bool ith_hub_name_read(const char *text, ith_hub_name *name, const char **why);
 /* Sets the revision. False: Git would not accept it. */
 bool ith_hub_name_set_revision(ith_hub_name *name, const char *revision);
 
-/* Does it name a place below a folder, whatever it is joined to? Relative, with parts that are
+/* Does it name a place below a folder, whatever it is joined to? Relative, with components that are
  * neither empty nor "." nor ".." nor longer than 255 bytes; UTF-8 without control characters and
  * backslashes; shorter than ITH_HUB_FILE. */
 bool ith_hub_path_is_safe(const char *path);

@@ -274,9 +274,9 @@ void ith_quantized_list_free(ith_quantized_list *list)
 {
     for (size_t i = 0; i < list->n; i++) {
         ith_quantized *q = &list->items[i];
-        const ith_tensor *const parts[] = {&q->scales, &q->zeros, &q->order};
+        const ith_tensor *const companions[] = {&q->scales, &q->zeros, &q->order};
         for (int k = 0; k < 3; k++)
-            free((char *)(uintptr_t)parts[k]->name);
+            free((char *)(uintptr_t)companions[k]->name);
     }
     free(list->items);
     *list = (ith_quantized_list){0};

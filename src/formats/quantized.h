@@ -74,12 +74,12 @@ void ith_quantized_list_free(ith_quantized_list *list);
  * where: the path of config.json, for messages. Scales and zero points are read, to choose the
  * blocks.
  *
- * ITH_E_FORMAT, naming the tensor: parts are missing, or have another shape or type.
+ * ITH_E_FORMAT, naming the tensor: companions are missing, or have another shape or type.
  * ITH_E_UNSUPPORTED: quantized otherwise than `config` says. */
 ith_status ith_quantized_join(ith_tensor_table *table, const ith_hf_quantization *config,
                               const char *where, ith_quantized_list *list, ith_error *err);
 
-/* Bytes of a matrix in the file, with all its parts. */
+/* Bytes of a matrix in the file, with all its companions. */
 size_t ith_quantized_bytes(const ith_tensor *t);
 
 /* Makes up to 16 rows of a joined tensor.

@@ -17,7 +17,7 @@ typedef struct joiner {
     const ith_hf_quantization *config;
     const char *where;
     ith_quantized_list *list;
-    bool *used; /* [table->n] tensors that are parts of others */
+    bool *used; /* [table->n] companions of matrices */
 } joiner;
 
 /* A matrix while it is joined. */
@@ -29,11 +29,11 @@ typedef struct matrix {
 
 /* ---- Names ---- */
 
-/* Is the name BASE.part? Then the length of BASE, else 0. */
-static size_t base_of(const char *name, const char *part)
+/* Is the name BASE.SUFFIX? Then the length of BASE, else 0. */
+static size_t base_of(const char *name, const char *suffix)
 {
-    size_t len = strlen(name), end = strlen(part);
-    return len > end + 1 && name[len - end - 1] == '.' && strcmp(name + len - end, part) == 0
+    size_t len = strlen(name), end = strlen(suffix);
+    return len > end + 1 && name[len - end - 1] == '.' && strcmp(name + len - end, suffix) == 0
                ? len - end - 1
                : 0;
 }
@@ -45,7 +45,7 @@ static bool is_of_type(const ith_tensor *t, const char *type)
 
 static const char blocks_of_mxfp4[] = "_blocks";
 
-/* Are these the quants of a matrix? *len: of its name without the last part. */
+/* Are these the quants of a matrix? *len: of its name without the last component. */
 static bool is_quants(const ith_tensor *t, ith_hf_method method, ith_quantized_form *form,
                       size_t *len)
 {
@@ -89,34 +89,35 @@ static bool is_form_of(ith_quantized_form form, ith_hf_method method)
     }
 }
 
-static const ith_tensor *find_part(const joiner *j, const matrix *m, const char *part)
+static const ith_tensor *find_companion(const joiner *j, const matrix *m, const char *suffix)
 {
     char name[450];
 
-    snprintf(name, sizeof name, "%s.%s", m->base, part);
+    snprintf(name, sizeof name, "%s.%s", m->base, suffix);
     return ith_tensor_table_find(j->table, name);
 }
 
-static ith_status need_part(const joiner *j, const matrix *m, const char *part,
-                            const ith_tensor **out, ith_error *err)
+static ith_status need_companion(const joiner *j, const matrix *m, const char *suffix,
+                                 const ith_tensor **out, ith_error *err)
 {
-    *out = find_part(j, m, part);
+    *out = find_companion(j, m, suffix);
     return *out != NULL
                ? ITH_OK
                : ith_fail(err, ITH_E_FORMAT,
                           "%s: tensor %s has no %s.%s beside it: is the download complete?",
-                          m->quants->file, m->quants->name, m->base, part);
+                          m->quants->file, m->quants->name, m->base, suffix);
 }
 
-/* Marks a part as one of a matrix, and copies it. */
-static ith_status take(joiner *j, const ith_tensor *part, ith_tensor *copy, ith_error *err)
+/* Marks a companion of a matrix, and copies it. */
+static ith_status take(joiner *j, const ith_tensor *companion, ith_tensor *copy, ith_error *err)
 {
-    char *name = strdup(part->name);
+    char *name = strdup(companion->name);
 
     if (name == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the list of tensors", part->file);
-    j->used[part - j->table->items] = true;
-    *copy = *part;
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the list of tensors",
+                        companion->file);
+    j->used[companion - j->table->items] = true;
+    *copy = *companion;
     copy->name = name;
     return ITH_OK;
 }
@@ -188,7 +189,7 @@ static ith_status read_shape(joiner *j, const matrix *m, int64_t size[2], ith_er
     const ith_tensor *t;
     int32_t narrow[2];
 
-    ITH_TRY(need_part(j, m, "weight_shape", &t, err));
+    ITH_TRY(need_companion(j, m, "weight_shape", &t, err));
     j->used[t - j->table->items] = true;
     if (is_of_type(t, "I64") && t->bytes == sizeof(int64_t[2])) {
         memcpy(size, t->data, t->bytes);
@@ -270,11 +271,13 @@ static bool has_scheme(const ith_tensor *scales, const ith_hf_scheme *scheme, it
 
 static ith_status find_scales(joiner *j, const matrix *m, ith_error *err)
 {
-    const ith_tensor *t = is_transposed(m->q->form) ? NULL : find_part(j, m, "weight_scale_inv");
+    const ith_tensor *t =
+        is_transposed(m->q->form) ? NULL : find_companion(j, m, "weight_scale_inv");
     const ith_hf_quantization *config = j->config;
 
     if (t == NULL || m->q->form != ITH_FORM_F8)
-        ITH_TRY(need_part(j, m, is_transposed(m->q->form) ? "scales" : "weight_scale", &t, err));
+        ITH_TRY(
+            need_companion(j, m, is_transposed(m->q->form) ? "scales" : "weight_scale", &t, err));
     if (is_of_type(t, "U8") || is_of_type(t, "F8_E8M0"))
         ITH_TRY(check_type(t, t->unread, 1, err));
     else if (t->dtype != ITH_DT_F32 && t->dtype != ITH_DT_F16 && t->dtype != ITH_DT_BF16)
@@ -297,9 +300,9 @@ static ith_status find_zeros(joiner *j, const matrix *m, ith_error *err)
     q->zeros_less_one = q->form == ITH_FORM_GPTQ && j->config->zeros_less_one;
     if (q->form == ITH_FORM_F8)
         return ITH_OK;
-    t = find_part(j, m, is_transposed(q->form) ? "qzeros" : "weight_zero_point");
+    t = find_companion(j, m, is_transposed(q->form) ? "qzeros" : "weight_zero_point");
     if (t == NULL && is_transposed(q->form))
-        return need_part(j, m, "qzeros", &t, err);
+        return need_companion(j, m, "qzeros", &t, err);
     if (t == NULL)
         return ITH_OK;
     if (q->form == ITH_FORM_INT8)
@@ -343,8 +346,8 @@ static ith_status check_order(const matrix *m, ith_error *err)
 static ith_status find_order(joiner *j, const matrix *m, ith_error *err)
 {
     ith_quantized *q = m->q;
-    const ith_tensor *t = q->form == ITH_FORM_PACKED ? find_part(j, m, "weight_g_idx")
-                          : q->form == ITH_FORM_GPTQ ? find_part(j, m, "g_idx")
+    const ith_tensor *t = q->form == ITH_FORM_PACKED ? find_companion(j, m, "weight_g_idx")
+                          : q->form == ITH_FORM_GPTQ ? find_companion(j, m, "g_idx")
                                                      : NULL;
 
     q->in_order = true;
@@ -418,7 +421,7 @@ static ith_status wrong_method(const joiner *j, const ith_tensor *t, ith_error *
                     t->file, t->name, j->where);
 }
 
-static ith_status join_parts(joiner *j, const matrix *m, ith_error *err)
+static ith_status join_companions(joiner *j, const matrix *m, ith_error *err)
 {
     ITH_TRY(check_quants(m, err));
     ITH_TRY(find_size(j, m, err));
@@ -491,7 +494,7 @@ static ith_status join(joiner *j, const ith_tensor *quants, ith_quantized_form f
         *out = made;
         return ITH_OK;
     }
-    ITH_TRY(join_parts(j, &m, err));
+    ITH_TRY(join_companions(j, &m, err));
     if (asprintf(&name, "%s.weight", m.base) < 0)
         return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the list of tensors", quants->file);
     *out = *quants;
@@ -508,17 +511,17 @@ static ith_status join(joiner *j, const ith_tensor *quants, ith_quantized_form f
 /* How activations and the KV cache were to be quantized. */
 static bool is_of_activations(const char *name)
 {
-    static const char *const parts[] = {"input_scale",      "input_zero_point", "input_scale_ub",
-                                        "activation_scale", "output_scale",     "k_scale",
-                                        "v_scale",          "q_scale"};
+    static const char *const companions[] = {
+        "input_scale",  "input_zero_point", "input_scale_ub", "activation_scale",
+        "output_scale", "k_scale",          "v_scale",        "q_scale"};
 
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        if (base_of(name, parts[i]) > 0)
+    for (size_t i = 0; i < sizeof companions / sizeof *companions; i++)
+        if (base_of(name, companions[i]) > 0)
             return true;
     return false;
 }
 
-/* Puts the joined tensors in the place of their quants, and removes parts. */
+/* Puts the joined tensors in the place of their quants, and removes the companions. */
 static void replace(joiner *j, const ith_tensor *joined)
 {
     ith_tensor_table *table = j->table;

@@ -1,5 +1,5 @@
 /* source_gguf.c - a GGUF file as a source. */
-#include "formats/gguf_parts.h"
+#include "formats/gguf_split.h"
 
 #include "base/character.h"
 #include "formats/hparams.h"
@@ -26,14 +26,14 @@ ith_status ith_source_read_gguf(ith_source *source, const ith_mapfile *file, uns
     source->hparams = ith_hparams_default();
     ITH_TRY(ith_gguf_meta_read(file, &cursor, &source->meta, err));
     source->meta_bytes = file->size - cursor.left;
-    ITH_TRY(ith_gguf_parts_check_first(&source->meta, err));
+    ITH_TRY(ith_gguf_split_check_first(&source->meta, err));
     ITH_TRY(ith_gguf_vocab_read(&source->meta, &source->vocab, err));
     ITH_TRY(ith_source_note_pre(source, err));
     if (flags & ITH_SOURCE_TOKENIZER_ONLY) {
         ITH_TRY(ith_gguf_special_tokens(&source->meta, &source->vocab, &source->hparams, err));
     } else {
         ITH_TRY(ith_gguf_tensors_read(file, &cursor, &source->meta, &source->tensors, err));
-        ITH_TRY(ith_gguf_parts_read(source, file, err));
+        ITH_TRY(ith_gguf_split_read(source, file, err));
         ITH_TRY(ith_tensor_table_index(&source->tensors, err));
         ITH_TRY(ith_gguf_hparams_read(&source->meta, &source->tensors, &source->vocab,
                                       &source->hparams, err));

@@ -218,18 +218,18 @@ static ith_status publish(ith_blob *b, ith_error *err)
     return ITH_OK;
 }
 
-/* All bytes are there. *again: they are wrong, but only a part of them came from the server in one
- * piece. */
+/* All bytes are there. *again: they are wrong, but only some of them came from the server in this
+ * run. */
 static ith_status check(ith_blob *b, bool *again, ith_error *err)
 {
     char hex[65];
-    bool pieces = b->found > 0;
+    bool resumed = b->found > 0;
 
     ith_digester_end(b->digester, hex);
     if (strcmp(hex, b->file->digest) == 0)
         return publish(b, err);
     ITH_TRY(restart(b, err));
-    *again = pieces && !b->restarted;
+    *again = resumed && !b->restarted;
     b->restarted = true;
     if (*again)
         return ITH_OK;
@@ -291,7 +291,7 @@ static ith_status begin_answer(ith_blob *b, const ith_http_reply *reply)
     if ((reply->status == 206 && reply->from != b->done) ||
         (reply->status == 206 && reply->total >= 0 && reply->total != b->file->bytes))
         return ith_fail(&b->failure, ITH_E_FORMAT,
-                        "%s: the server sends another part of it than was asked for", b->what);
+                        "%s: the server sends another range of it than was asked for", b->what);
     return ITH_OK;
 }
 

@@ -35,17 +35,17 @@ static bool is_digest(const char *text)
 /* A name with "..", or that begins with a slash: not from Git. */
 static bool leads_out(const char *name)
 {
-    const char *part = name;
+    const char *component = name;
 
     if (name[0] == '/')
         return true;
     for (;;) {
-        size_t len = strcspn(part, "/");
-        if (len == 2 && part[0] == '.' && part[1] == '.')
+        size_t len = strcspn(component, "/");
+        if (len == 2 && component[0] == '.' && component[1] == '.')
             return true;
-        if (part[len] == '\0')
+        if (component[len] == '\0')
             return false;
-        part += len + 1;
+        component += len + 1;
     }
 }
 

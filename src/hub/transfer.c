@@ -111,7 +111,7 @@ static ith_status after_request(run *r, ith_transfer *t, const ith_http_reply *r
     if (reply->received >= PROGRESS_BYTES)
         t->attempts = 0;
     if (++t->attempts >= ATTEMPTS && again)
-        return ith_fail(err, ITH_E_IO, "%s: the server sends a part of it each time", t->what);
+        return ith_fail(err, ITH_E_IO, "%s: the server ends the transfer early each time", t->what);
     if (t->attempts >= ATTEMPTS || !(again || may_pass(reply)))
         return ith_hub_refused(r->settings, t->what, reply, err);
     set_pause(t, reply);

@@ -133,7 +133,7 @@ expect "another one" 0 pull org/gguf
 same "without a tag: what pull chooses" "$("$ITHACA" inspect "$gguf/Model-Q8_0.gguf" --json | md5sum)" \
     "$("$ITHACA" inspect org/gguf --json | sed "s|$(cached org/gguf)/snapshots/[0-9a-f]*|$gguf|" | md5sum)"
 rm "$gguf/parts/Model-F16-00002-of-00003.gguf"
-fails "a part is missing" "org/gguf: part 2 of 3 is missing: parts/Model-F16-00002-of-00003.gguf" pull org/gguf:F16
+fails "a file is missing" "org/gguf: file 2 of 3 is missing: parts/Model-F16-00002-of-00003.gguf" pull org/gguf:F16
 mkdir -p "$hub/root/org/bin"
 echo '{}' | tee "$hub/root/org/bin/config.json" >"$hub/root/org/bin/pytorch_model.bin"
 fails "only PyTorch weights" "only PyTorch weights \(pytorch_model.bin\)" pull org/bin
@@ -304,7 +304,7 @@ fault "99 model.safetensors longer"
 fails "too many bytes" "sends more than the $bytes bytes" pull org/tiny
 forget
 fault "99 model.safetensors short 1000"
-fails "a part each time" "sends a part of it each time" pull org/tiny
+fails "a transfer that ends early each time" "ends the transfer early each time" pull org/tiny
 forget
 fault "1 model.safetensors stall 20000"
 HF_HUB_DOWNLOAD_TIMEOUT=1 expect "nothing more comes" 0 pull org/tiny

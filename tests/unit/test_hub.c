@@ -58,14 +58,14 @@ static void test_wrong_names(void **state)
 
 static void test_paths(void **state)
 {
-    char part[300] = "";
+    char component[300] = "";
 
     (void)state;
     assert_true(ith_hub_path_is_safe("a/b.c/..d"));
-    memset(part, 'a', 255);
-    assert_true(ith_hub_path_is_safe(part));
-    memset(part, 'a', 256);
-    assert_false(ith_hub_path_is_safe(part));
+    memset(component, 'a', 255);
+    assert_true(ith_hub_path_is_safe(component));
+    memset(component, 'a', 256);
+    assert_false(ith_hub_path_is_safe(component));
     assert_false(ith_hub_path_is_safe(""));
     assert_false(ith_hub_path_is_safe("a/./b"));
     assert_false(ith_hub_path_is_safe("\xff"));

@@ -1,5 +1,5 @@
-/* test_gguf_parts.c - a GGUF model in several files: opened by the first, and refused by name if a
- * part is missing, another part or of another model. */
+/* test_gguf_split.c - a GGUF model in several files: opened by the first, and refused by name if a
+ * file is missing, has another number or is of another model. */
 #include "tests/model_files.h"
 
 #include <setjmp.h>
@@ -9,11 +9,11 @@
 
 #include <cmocka.h>
 
-enum { PARTS = 3 };
+enum { FILES = 3 };
 
 static char folder[64];
 
-/* The path of part `no` of `count`, both as they stand in the name. */
+/* The path of file `no` of `count`, both as they stand in the name. */
 static const char *path_of(int no, int count)
 {
     static char path[2][200];
@@ -40,8 +40,8 @@ static void write_to(const char *path, gguf_writer *w)
     free(b.data);
 }
 
-/* Part `no` (from 0) of the small model, one tensor each, as part `says` of `count`. */
-static void write_part(uint32_t no, uint32_t says, uint32_t count, uint32_t tensors)
+/* File `no` (from 0) of the small model, one tensor each, as file `says` of `count`. */
+static void write_file(uint32_t no, uint32_t says, uint32_t count, uint32_t tensors)
 {
     gguf_writer w = no == 0 ? gguf_small_pairs() : (gguf_writer){.version = 3, .alignment = 32};
     add_keys(&w, says, count, tensors);
@@ -51,15 +51,15 @@ static void write_part(uint32_t no, uint32_t says, uint32_t count, uint32_t tens
         gguf_tensor(&w, "output_norm.weight", 0, 1, (uint64_t[]){64}, 256, 2);
     else
         gguf_tensor(&w, "blk.0.attn_q.weight", 3, 2, (uint64_t[]){64, 64}, 64 * 2 * 20, 3);
-    write_to(path_of((int)no + 1, PARTS), &w);
+    write_to(path_of((int)no + 1, FILES), &w);
 }
 
 static int set_up(void **state)
 {
     (void)state;
     folder_make(folder);
-    for (uint32_t no = 0; no < PARTS; no++)
-        write_part(no, no, PARTS, 3);
+    for (uint32_t no = 0; no < FILES; no++)
+        write_file(no, no, FILES, 3);
     return 0;
 }
 
@@ -81,7 +81,7 @@ static void expect(const char *path, ith_status status, const char *text)
     ith_source_close(source);
 }
 
-static void parts_come_together(void **state)
+static void files_come_together(void **state)
 {
     static const char *const names[] = {"token_embd.weight", "output_norm.weight",
                                         "blk.0.attn_q.weight"};
@@ -89,73 +89,74 @@ static void parts_come_together(void **state)
     ith_error err = {0};
 
     (void)state;
-    if (ith_source_open(path_of(1, PARTS), 0, &source, &err) != ITH_OK)
+    if (ith_source_open(path_of(1, FILES), 0, &source, &err) != ITH_OK)
         fail_msg("%s", err.text);
     assert_int_equal(ith_source_n_tensors(source), 3);
     assert_string_equal(ith_source_hparams(source)->name, "small");
     for (int i = 0; i < 3; i++) {
         const ith_tensor *t = ith_source_find(source, names[i]);
         assert_int_equal(t->data[0], i + 1);
-        assert_string_equal(t->file, path_of(i + 1, PARTS));
+        assert_string_equal(t->file, path_of(i + 1, FILES));
         assert_string_equal(t->mapping->path, t->file);
     }
     source_touch(source);
     ith_source_close(source);
 }
 
-static void the_first_part_is_enough_for_the_tokenizer(void **state)
+static void the_first_file_is_enough_for_the_tokenizer(void **state)
 {
     ith_source *source;
     ith_error err = {0};
 
     (void)state;
-    assert_int_equal(unlink(path_of(2, PARTS)), 0);
-    assert_int_equal(ith_source_open(path_of(1, PARTS), ITH_SOURCE_TOKENIZER_ONLY, &source, &err),
+    assert_int_equal(unlink(path_of(2, FILES)), 0);
+    assert_int_equal(ith_source_open(path_of(1, FILES), ITH_SOURCE_TOKENIZER_ONLY, &source, &err),
                      ITH_OK);
     ith_source_close(source);
 }
 
-static void missing_parts_are_named(void **state)
+static void missing_files_are_named(void **state)
 {
     (void)state;
-    assert_int_equal(unlink(path_of(3, PARTS)), 0);
-    expect(path_of(1, PARTS), ITH_E_IO, "small-00003-of-00003.gguf: No such file");
+    assert_int_equal(unlink(path_of(3, FILES)), 0);
+    expect(path_of(1, FILES), ITH_E_IO, "small-00003-of-00003.gguf: No such file");
 }
 
-static void other_parts_are_refused(void **state)
+static void other_files_are_refused(void **state)
 {
     (void)state;
-    expect(path_of(2, PARTS), ITH_E_ARGUMENT,
-           "small-00002-of-00003.gguf: part 2 of 3 of a model; give the first part, which ends in "
+    expect(path_of(2, FILES), ITH_E_ARGUMENT,
+           "small-00002-of-00003.gguf: file 2 of 3 of a split model; give the first file, which "
+           "ends in "
            "-00001-of-00003.gguf");
-    write_part(1, 2, PARTS, 3);
-    expect(path_of(1, PARTS), ITH_E_FORMAT,
-           "small-00002-of-00003.gguf: it says that it is part 3 of 3 of a model with 3 tensors, "
-           "expected part 2 of 3 with 3");
-    write_part(1, 1, 4, 3);
-    expect(path_of(1, PARTS), ITH_E_FORMAT, "part 2 of 4 of a model with 3 tensors, expected");
-    write_part(1, 1, PARTS, 9);
-    expect(path_of(1, PARTS), ITH_E_FORMAT, "part 2 of 3 of a model with 9 tensors, expected");
+    write_file(1, 2, FILES, 3);
+    expect(path_of(1, FILES), ITH_E_FORMAT,
+           "small-00002-of-00003.gguf: it says that it is file 3 of 3 of a model with 3 tensors, "
+           "expected file 2 of 3 with 3");
+    write_file(1, 1, 4, 3);
+    expect(path_of(1, FILES), ITH_E_FORMAT, "file 2 of 4 of a model with 3 tensors, expected");
+    write_file(1, 1, FILES, 9);
+    expect(path_of(1, FILES), ITH_E_FORMAT, "file 2 of 3 of a model with 9 tensors, expected");
 }
 
-static void parts_of_another_model_are_refused(void **state)
+static void files_of_another_model_are_refused(void **state)
 {
     gguf_writer w = {.version = 3, .alignment = 32};
 
     (void)state;
-    add_keys(&w, 1, PARTS, 3); /* no tensor, where there should be one */
-    write_to(path_of(2, PARTS), &w);
-    expect(path_of(1, PARTS), ITH_E_FORMAT,
-           "its 3 parts have 2 tensors, expected 3: some are of another model");
+    add_keys(&w, 1, FILES, 3); /* no tensor, where there should be one */
+    write_to(path_of(2, FILES), &w);
+    expect(path_of(1, FILES), ITH_E_FORMAT,
+           "its 3 files have 2 tensors, expected 3: some are of another model");
     w = (gguf_writer){.version = 3, .alignment = 32};
-    add_keys(&w, 1, PARTS, 3); /* the tensor of another part */
+    add_keys(&w, 1, FILES, 3); /* the tensor of another file */
     gguf_tensor(&w, "token_embd.weight", 8, 2, (uint64_t[]){64, 5}, 5 * 2 * 34, 1);
-    write_to(path_of(2, PARTS), &w);
-    expect(path_of(1, PARTS), ITH_E_FORMAT, "tensor token_embd.weight occurs twice");
+    write_to(path_of(2, FILES), &w);
+    expect(path_of(1, FILES), ITH_E_FORMAT, "tensor token_embd.weight occurs twice");
     w = (gguf_writer){.version = 3, .alignment = 32};
     gguf_tensor(&w, "output_norm.weight", 0, 1, (uint64_t[]){64}, 256, 2); /* of no split model */
-    write_to(path_of(2, PARTS), &w);
-    expect(path_of(1, PARTS), ITH_E_FORMAT, "it says that it is part 1 of 1");
+    write_to(path_of(2, FILES), &w);
+    expect(path_of(1, FILES), ITH_E_FORMAT, "it says that it is file 1 of 1");
 }
 
 static void other_names_are_refused(void **state)
@@ -164,13 +165,13 @@ static void other_names_are_refused(void **state)
 
     (void)state;
     snprintf(path, sizeof path, "%s/renamed.gguf", folder);
-    assert_int_equal(rename(path_of(1, PARTS), path), 0);
+    assert_int_equal(rename(path_of(1, FILES), path), 0);
     expect(path, ITH_E_FORMAT,
-           "renamed.gguf: the first of 3 parts of a model: its name should end in "
+           "renamed.gguf: the first of 3 files of a model: its name should end in "
            "-00001-of-00003.gguf");
 }
 
-static void one_part_of_one_is_a_model(void **state)
+static void one_file_of_one_is_a_model(void **state)
 {
     gguf_writer w = gguf_small_pairs();
     char path[200];
@@ -188,13 +189,13 @@ static void one_part_of_one_is_a_model(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(parts_come_together),
-        TEST(the_first_part_is_enough_for_the_tokenizer),
-        TEST(missing_parts_are_named),
-        TEST(other_parts_are_refused),
-        TEST(parts_of_another_model_are_refused),
+        TEST(files_come_together),
+        TEST(the_first_file_is_enough_for_the_tokenizer),
+        TEST(missing_files_are_named),
+        TEST(other_files_are_refused),
+        TEST(files_of_another_model_are_refused),
         TEST(other_names_are_refused),
-        TEST(one_part_of_one_is_a_model),
+        TEST(one_file_of_one_is_a_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
