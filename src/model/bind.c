@@ -175,7 +175,7 @@ static ith_status find_rows(const ith_binder *b, const ith_matrix_want *want, it
         return ith_bind_missing(b, name[0] != '\0' ? name : fused, err);
     from->all_rows = want->fused_rows;
     from->first_row = want->first_row;
-    from->part = want->part;
+    from->head_rows = want->head_rows;
     return ITH_OK;
 }
 
@@ -187,7 +187,7 @@ static ith_layout layout_of(const ith_binder *b, const ith_matrix_want *want,
     const ith_tensor *t = from->tensor;
     bool blocks = ith_layout_is_quantized(ith_layout_choose(t, ITH_QUANT_LOSSLESS, false, false));
 
-    if (from->part.turned && blocks && !b->model->exact)
+    if (from->head_rows.turned && blocks && !b->model->exact)
         return ITH_F32T;
     if (want->precise && quant == ITH_QUANT_AUTO && t->quantized == NULL)
         quant = ITH_QUANT_LOSSLESS;

@@ -44,7 +44,7 @@ typedef struct ith_matrix_want {
      * fused_rows. ITH_ROLE_NONE: nowhere. */
     ith_role fused;
     int64_t fused_rows, first_row;
-    ith_head_part part; /* or that part of each head there (weights/load_plan.h) */
+    ith_head_rows head_rows; /* or these rows of each head there (weights/load_plan.h) */
 } ith_matrix_want;
 
 /* Any rows, plain, like any other matrix. Those of whole heads may be stacked in the file, head by

@@ -1,4 +1,4 @@
-/* laps.h - the parts that the time of a pass is divided into. */
+/* laps.h - the laps into which the time of a pass is divided. */
 #ifndef ITH_MODEL_LAPS_H
 #define ITH_MODEL_LAPS_H
 

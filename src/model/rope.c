@@ -138,13 +138,13 @@ static ith_status open_with(const ith_rope_params *params, int64_t head_dim, int
                             ith_error *err)
 {
     ith_rope_params p = *params;
-    bool part = p.rotated > 0 && p.kind != ITH_ROPE_PROPORTIONAL;
+    bool partial = p.rotated > 0 && p.kind != ITH_ROPE_PROPORTIONAL;
     int64_t turning; /* pairs whose frequency is not 0 */
 
     if (p.original_context <= 0)
         p.original_context = ctx_train;
     ITH_TRY(check(&p, head_dim, err));
-    if (part)
+    if (partial)
         head_dim = p.rotated; /* exponents count over the channels that are rotated */
     if (p.kind == ITH_ROPE_DYNAMIC && p.alpha > 0 && head_dim <= 2)
         return ith_fail(err, ITH_E_FORMAT,

@@ -1,7 +1,7 @@
-/* rows.h - all-gathers of passes by rows: every rank's part of each token becomes whole on all.
+/* rows.h - all-gathers of passes by rows: every rank's slice of each token becomes whole on all.
  *
  * Matrices are never cut along the summed dimension, so no partial sums travel and no sum depends
- * on the number of ranks. In ws->wire rank r's part of all tokens is one block, [n][its bytes],
+ * on the number of ranks. In ws->wire rank r's slice of all tokens is one block, [n][its bytes],
  * blocks in the order of ranks.
  */
 #ifndef ITH_MODEL_ROWS_H

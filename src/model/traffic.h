@@ -16,7 +16,7 @@
  * With R > 1, what it holds of the cache goes to the others of its group besides, which grows with
  * the depth.
  *
- * By rows (tensor parallel) it sends its part of every gathered matrix to all others:
+ * By rows (tensor parallel) it sends its slice of every gathered matrix to all others:
  * n (P - 1) / P (H o + 2 * 4 hidden + ffn, or with experts used * expert_ffn), which does not fall.
  * With R > 1 the ranks of a group exchange queries, KV records and partial results besides, which
  * ith_traffic_rows leaves out. */

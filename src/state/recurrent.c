@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define N_PARTS (sizeof((ith_recurrent_shape *)NULL)->parts / sizeof(ith_recurrent_part))
+#define N_FIELDS (sizeof((ith_recurrent_shape *)NULL)->fields / sizeof(ith_recurrent_field))
 
 ith_range ith_recurrent_heads(const ith_recurrent_shape *s, int ranks, int r)
 {
@@ -23,8 +23,8 @@ int64_t ith_recurrent_width(const ith_recurrent_shape *s, int ranks, int r)
     int64_t heads = ith_range_size(ith_recurrent_heads(s, ranks, r)),
             groups = ith_range_size(ith_recurrent_groups(s, ranks, r)), width = 0;
 
-    for (size_t i = 0; i < N_PARTS; i++)
-        width += s->parts[i].floats * (s->parts[i].of_group ? groups : heads);
+    for (size_t i = 0; i < N_FIELDS; i++)
+        width += s->fields[i].floats * (s->fields[i].of_group ? groups : heads);
     return width;
 }
 
@@ -32,8 +32,8 @@ int64_t ith_recurrent_width(const ith_recurrent_shape *s, int ranks, int r)
 static int64_t head_inputs(const ith_recurrent_shape *s)
 {
     int64_t floats = 0;
-    for (size_t i = 0; i < N_PARTS; i++)
-        floats += s->parts[i].floats;
+    for (size_t i = 0; i < N_FIELDS; i++)
+        floats += s->fields[i].floats;
     return floats;
 }
 
@@ -196,10 +196,11 @@ bool ith_recurrent_savable(const ith_recurrent *r, int64_t n)
     return true;
 }
 
-/* Where part i of a head's inputs is in a row of the log; *at: where the part begins. */
-static float *part_of(const ith_recurrent_layer *l, size_t i, int64_t head, float *row, int64_t *at)
+/* Where field i of a head's inputs is in a row of the log; *at: where the field begins. */
+static float *field_of(const ith_recurrent_layer *l, size_t i, int64_t head, float *row,
+                       int64_t *at)
 {
-    const ith_recurrent_part *p = &l->shape.parts[i];
+    const ith_recurrent_field *p = &l->shape.fields[i];
     int64_t group = head / (l->shape.heads / l->shape.groups);
     ith_range all = p->of_group ? l->groups : l->heads;
     float *first = row + *at;
@@ -223,9 +224,9 @@ void ith_recurrent_save(const ith_recurrent_layer *l, int64_t head, float *to)
     to += cells;
     for (int64_t row = 0; row < saved_rows(l); row++) {
         int64_t at = 0;
-        for (size_t i = 0; i < N_PARTS; to += l->shape.parts[i++].floats)
-            memcpy(to, part_of(l, i, head, l->log + row * l->width, &at),
-                   (size_t)l->shape.parts[i].floats * sizeof *to);
+        for (size_t i = 0; i < N_FIELDS; to += l->shape.fields[i++].floats)
+            memcpy(to, field_of(l, i, head, l->log + row * l->width, &at),
+                   (size_t)l->shape.fields[i].floats * sizeof *to);
     }
 }
 
@@ -237,9 +238,9 @@ void ith_recurrent_restore(ith_recurrent_layer *l, int64_t head, const float *fr
     from += cells;
     for (int64_t row = 0; row < rows; row++) {
         int64_t at = 0;
-        for (size_t i = 0; i < N_PARTS; from += l->shape.parts[i++].floats)
-            memcpy(part_of(l, i, head, l->log + row * l->width, &at), from,
-                   (size_t)l->shape.parts[i].floats * sizeof *from);
+        for (size_t i = 0; i < N_FIELDS; from += l->shape.fields[i++].floats)
+            memcpy(field_of(l, i, head, l->log + row * l->width, &at), from,
+                   (size_t)l->shape.fields[i].floats * sizeof *from);
     }
 }
 

@@ -23,20 +23,21 @@
 #include "base/range.h"
 #include "base/threads.h"
 
-/* Of a token's inputs: so many floats for each head, or for each group. */
-typedef struct ith_recurrent_part {
+/* A field of a token's inputs: so many floats for each head, or for each group. */
+typedef struct ith_recurrent_field {
     int64_t floats;
     bool of_group;
-} ith_recurrent_part;
+} ith_recurrent_field;
 
 /* Of one layer, over all ranks. */
 typedef struct ith_recurrent_shape {
-    int64_t heads, groups;       /* heads; heads / groups of them share a group's inputs */
-    int64_t out;                 /* floats of a head's result */
-    int64_t cells;               /* floats of a head's matrix; may be 0 */
-    int64_t cell_ops;            /* operations of a token on each of them */
-    int64_t taps;                /* earlier tokens whose inputs the next one needs */
-    ith_recurrent_part parts[5]; /* of a token's inputs, one after another; then some of 0 floats */
+    int64_t heads, groups; /* heads; heads / groups of them share a group's inputs */
+    int64_t out;           /* floats of a head's result */
+    int64_t cells;         /* floats of a head's matrix; may be 0 */
+    int64_t cell_ops;      /* operations of a token on each of them */
+    int64_t taps;          /* earlier tokens whose inputs the next one needs */
+    ith_recurrent_field
+        fields[5]; /* of a token's inputs, one after another; then some of 0 floats */
 } ith_recurrent_shape;
 
 enum {

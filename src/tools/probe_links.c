@@ -200,7 +200,7 @@ ith_status ith_probe_links(ith_comm *comm, ith_probed_links *links, ith_error *e
     if (status == ITH_OK) {
         p.counts = buffer;
         p.out = (uint8_t *)buffer + 2 * (size_t)comm->size * sizeof *p.counts;
-        p.in = p.out + LARGE; /* and the last part of an all-gather of very many ranks */
+        p.in = p.out + LARGE; /* and the last block of an all-gather of very many ranks */
         links->inside = inside(&p);
         links->between = between(&p);
     }

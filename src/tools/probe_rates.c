@@ -50,8 +50,8 @@ static void measure(void *arg, ith_member *me)
 
 /* ---- Reading ---- */
 
-/* The part of the pool on a memory node. */
-static ith_range part_of(const ith_probe_pool *pool, int node)
+/* The bytes of the pool on a memory node. */
+static ith_range local_range(const ith_probe_pool *pool, int node)
 {
     return ith_split((int64_t)pool->bytes, PAGE, ith_topology_nodes(pool->topology), node);
 }
@@ -59,8 +59,8 @@ static ith_range part_of(const ith_probe_pool *pool, int node)
 void ith_probe_pool_place(const ith_probe_pool *pool)
 {
     for (int node = 0; node < ith_topology_nodes(pool->topology); node++) {
-        ith_range part = part_of(pool, node);
-        ith_topology_place(pool->topology, pool->data + part.begin, (size_t)ith_range_size(part),
+        ith_range local = local_range(pool, node);
+        ith_topology_place(pool->topology, pool->data + local.begin, (size_t)ith_range_size(local),
                            node);
     }
 }
@@ -77,16 +77,17 @@ static ith_range members_of(const job *j, int n_threads, int node)
     return (ith_range){all.begin, least((int)all.end, j->active)};
 }
 
-/* Each run reads the next stretch of a member's share of its node's part. */
+/* Each run reads the next stretch of a member's share of its node's bytes. */
 static void read_some(job *j, ith_member *me, int64_t run)
 {
     int node = ith_topology_thread_node(j->pool->topology, me->n_threads, me->tid);
-    ith_range members = members_of(j, me->n_threads, node), part = part_of(j->pool, node), share;
+    ith_range members = members_of(j, me->n_threads, node), local = local_range(j->pool, node),
+              share;
     int64_t stretch, stretches;
 
     if (me->tid >= members.end || (j->node >= 0 && node != j->node))
         return;
-    share = ith_split(ith_range_size(part) / READ_UNIT * READ_UNIT, READ_UNIT,
+    share = ith_split(ith_range_size(local) / READ_UNIT * READ_UNIT, READ_UNIT,
                       (int)ith_range_size(members), me->tid - (int)members.begin);
     stretch = READ_BYTES / j->active / READ_UNIT * READ_UNIT;
     stretch = stretch < ith_range_size(share) ? stretch : ith_range_size(share);
@@ -94,7 +95,7 @@ static void read_some(job *j, ith_member *me, int64_t run)
         return;
     stretches = ith_range_size(share) / stretch;
     j->sink[me->tid % 64] = j->peaks->read(
-        j->pool->data + part.begin + share.begin + run % stretches * stretch, (size_t)stretch);
+        j->pool->data + local.begin + share.begin + run % stretches * stretch, (size_t)stretch);
 }
 
 /* Bytes of a run: what read_some reads in all members. */
@@ -103,12 +104,12 @@ static double bytes_of_run(const job *j, int n_threads)
     double bytes = 0;
 
     for (int node = 0; node < ith_topology_nodes(j->pool->topology); node++) {
-        ith_range members = members_of(j, n_threads, node), part = part_of(j->pool, node);
+        ith_range members = members_of(j, n_threads, node), local = local_range(j->pool, node);
         int64_t n = ith_range_size(members),
                 stretch = READ_BYTES / j->active / READ_UNIT * READ_UNIT;
         for (int64_t i = 0; i < n && (j->node < 0 || node == j->node); i++) {
             ith_range share =
-                ith_split(ith_range_size(part) / READ_UNIT * READ_UNIT, READ_UNIT, (int)n, (int)i);
+                ith_split(ith_range_size(local) / READ_UNIT * READ_UNIT, READ_UNIT, (int)n, (int)i);
             bytes += (double)(stretch < ith_range_size(share) ? stretch : ith_range_size(share));
         }
     }

@@ -10,14 +10,14 @@
 #include "base/threads.h"
 #include "simd/peaks.h"
 
-/* A buffer, a part of it on each memory node of the topology: equal parts of whole pages. */
+/* A buffer, an equal number of whole pages on each memory node of the topology. */
 typedef struct ith_probe_pool {
     const ith_topology *topology;
     uint8_t *data;
     size_t bytes;
 } ith_probe_pool;
 
-/* Places the parts. */
+/* Places the pages. */
 void ith_probe_pool_place(const ith_probe_pool *pool);
 
 /* Bytes per second that members [0, active) read together; and those whose threads run beside

@@ -116,7 +116,7 @@ static double all_products_s(const run *r)
 /* ---- Attention ---- */
 
 /* The share of a pass's attention that falls to the busiest rank. By rows the ranks of a group have
- * whole segments of heads; by tokens all have equal parts. */
+ * whole segments of heads; by tokens all have equal shares. */
 static double attention_share(const run *r, double keys)
 {
     const ith_mesh *mesh = r->layout->mesh;

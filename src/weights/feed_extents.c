@@ -28,19 +28,19 @@ static ith_range within_strip(const ith_feed *f, const ith_entry *e, ith_range u
     return (ith_range){units.begin, p == NULL ? units.end : ith_min(units.end, p->first + p->n)};
 }
 
-/* Lists what `node` holds of a part of a step, each unit once, at out + n if out is not NULL;
+/* Lists what `node` holds of an extent of a step, each unit once, at out + n if out is not NULL;
  * otherwise counts it, a little high. Returns the new n. */
-static int64_t list_part(const ith_feed *f, const ith_extent *part, ith_range units, int node,
-                         ith_extent *out, int64_t n)
+static int64_t list_extent(const ith_feed *f, const ith_extent *wanted, ith_range units, int node,
+                           ith_extent *out, int64_t n)
 {
-    const ith_entry *e = part->entry;
+    const ith_entry *e = wanted->entry;
     ith_shard_extent extent = {0};
 
     while (ith_shard_next(&f->params.shards, e, node, units, EXTENT_BYTES, &extent)) {
         ith_extent item = {.entry = e, .first = extent.first, .n = extent.n};
         if (out != NULL && is_listed(out, n, e, item.first))
             item.first++, item.n--;
-        item.at = part->at + (size_t)(item.first - part->first) * e->unit_bytes;
+        item.at = wanted->at + (size_t)(item.first - wanted->first) * e->unit_bytes;
         if (out != NULL && item.n > 0)
             out[n] = item;
         n += item.n > 0;
@@ -56,7 +56,7 @@ static int64_t list_held(const ith_feed *f, const ith_step *step, int node, ith_
         for (ith_range left = {p->first, p->first + p->n}, some; left.begin < left.end;
              left.begin = some.end) {
             some = step->n_cells > 0 ? within_strip(f, p->entry, left) : left;
-            n = list_part(f, p, some, node, out, n);
+            n = list_extent(f, p, some, node, out, n);
         }
     return n;
 }

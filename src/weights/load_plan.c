@@ -96,8 +96,8 @@ ith_status ith_load_plan_rows(ith_load_plan *plan, const char *name, const ith_r
                               ith_error *err)
 {
     const ith_tensor *t = from->tensor;
-    int64_t heads = from->part.rows > 0 ? from->all_rows / from->part.of : 0,
-            tensor_cols = from->part.turned ? rows / heads : cols;
+    int64_t heads = from->head_rows.rows > 0 ? from->all_rows / from->head_rows.of : 0,
+            tensor_cols = from->head_rows.turned ? rows / heads : cols;
     ith_entry *e;
     bool row = t->packed == NULL && t->n_dims == 1 && from->all_rows == 1 && t->dims[0] == cols;
 
@@ -106,7 +106,7 @@ ith_status ith_load_plan_rows(ith_load_plan *plan, const char *name, const ith_r
     ITH_TRY(add_matrix(plan, name, t, rows, cols, layout, &e, err));
     e->first_row = from->first_row;
     e->order = from->order;
-    e->part = from->part;
+    e->head_rows = from->head_rows;
     plan->max_groups = ith_max(plan->max_groups, (tensor_cols + ITH_GROUP - 1) / ITH_GROUP);
     *out = e->matrix;
     return ITH_OK;
@@ -175,8 +175,8 @@ static bool is_flat(const ith_tensor *t, int64_t n)
     return t->n_dims >= 1 && long_dims <= 1 && all == n;
 }
 
-/* In packs all vectors are flat and whole; of a convolution, its form says the part. */
-static bool is_part(const ith_vector_of *from)
+/* In packs all vectors are flat and whole; of a convolution, its form says which channels. */
+static bool is_sub_vector(const ith_vector_of *from)
 {
     return from->all > 0 && from->form.taps == 0 && from->tensor->packed == NULL;
 }
@@ -185,13 +185,13 @@ static ith_status check_vector(const ith_vector_of *from, ith_error *err)
 {
     const ith_tensor *t = from->tensor;
     bool packed = t->packed != NULL;
-    int64_t n = is_part(from) ? from->all : from->n;
+    int64_t n = is_sub_vector(from) ? from->all : from->n;
 
     if (t->quantized != NULL)
         return ith_fail(err, ITH_E_UNSUPPORTED,
                         "%s: tensor %s is quantized (%s); Ithaca reads quantized matrices only",
                         t->file, t->name, t->quantized->type);
-    if (is_part(from) && t->dtype != ITH_DT_UNREAD && ith_dtype_get(t->dtype)->block != 1)
+    if (is_sub_vector(from) && t->dtype != ITH_DT_UNREAD && ith_dtype_get(t->dtype)->block != 1)
         return ith_fail(err, ITH_E_UNSUPPORTED, "%s: tensor %s is in %s, and holds several vectors",
                         t->file, t->name, ith_dtype_get(t->dtype)->name);
     if (from->form.taps > 0 && !packed)
@@ -219,9 +219,9 @@ ith_status ith_load_plan_vector(ith_load_plan *plan, const char *name, const ith
     e->n = from->n;
     e->as_stored = t->packed != NULL;
     e->form = from->form;
-    e->part_of_vector = is_part(from);
-    e->first_row = is_part(from) ? from->first : 0;
-    e->row_step = is_part(from) && from->step > 1 ? from->step : 1;
+    e->sub_vector = is_sub_vector(from);
+    e->first_row = is_sub_vector(from) ? from->first : 0;
+    e->row_step = is_sub_vector(from) && from->step > 1 ? from->step : 1;
     *out = NULL;
     return ITH_OK;
 }

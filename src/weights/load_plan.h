@@ -41,7 +41,7 @@ typedef struct ith_matrix {
     int64_t groups, n_tiles; /* of 32 columns; of 16 rows */
     size_t tile_bytes;
     const uint8_t *tiles; /* tile first_tile; NULL until loaded */
-    int64_t first_tile;   /* 0, unless the matrix is held or fetched in parts (feed.h) */
+    int64_t first_tile;   /* 0, unless the matrix is held or fetched tile by tile (feed.h) */
     /* [n_strips], ascending from first_tile on; 0: all tiles lie one after another. Read them by
      * ith_matrix_tiles and ith_matrix_run (store.h). */
     const ith_strip *strips;
@@ -61,13 +61,13 @@ typedef struct ith_head_order {
     int64_t tiles, n_heads;
 } ith_head_order;
 
-/* A part of each head's rows: of `of` rows of the tensor, `rows` from `first` on. rows 0: a matrix
- * has all rows of its tensor. Turned: each head's part is transposed; the matrix then has as many
+/* Rows of each head: of `of` rows of the tensor, `rows` from `first` on. rows 0: a matrix
+ * has all rows of its tensor. Turned: the rows of each head are transposed; the matrix then has as many
  * rows for each head as the tensor has columns, and `rows` columns. */
-typedef struct ith_head_part {
+typedef struct ith_head_rows {
     int64_t of, first, rows;
     bool turned;
-} ith_head_part;
+} ith_head_rows;
 
 /* What a vector's numbers are made of; zeros: of the tensor's as they are. A pack holds the result,
  * so nothing of this is done again. */
@@ -92,13 +92,13 @@ typedef struct ith_entry {
     int64_t turned_rows;  /* the tensor stacks matrices [columns][so many rows]; 0: it does not */
     ith_matrix *matrix;   /* NULL: a vector */
     const float **vector; /* where the vector's address goes */
-    bool part_of_vector;  /* the tensor has more than the vector's elements */
+    bool sub_vector;      /* the tensor has more than the vector's elements */
     int64_t n;            /* vector: elements */
     /* Another matrix with the same input, whose statistics count for this one; NULL: its own do. */
     const ith_matrix *reads;
     const float *importance; /* [cols] of columns; NULL: all equal; see ith_layout_pack_tile */
     ith_head_order order;    /* of a matrix's rows */
-    ith_head_part part;
+    ith_head_rows head_rows;
     ith_vector_form form; /* of a vector */
     int64_t heads;        /* ranks share the rows by whole heads of so many; 0: by any rows */
     /* The heads are shared as those of a recurrent block: so many of them are, and each of `heads`
@@ -143,7 +143,8 @@ typedef struct ith_rows_of {
     const ith_tensor *tensor;
     int64_t all_rows, first_row;
     ith_head_order order;
-    ith_head_part part; /* the matrix's rows are then those of the parts; rotated heads have none */
+    ith_head_rows
+        head_rows; /* the matrix's only these rows of each head; rotated heads have none */
 } ith_rows_of;
 ith_status ith_load_plan_rows(ith_load_plan *plan, const char *name, const ith_rows_of *from,
                               int64_t rows, int64_t cols, ith_layout layout, const ith_matrix **out,
@@ -173,7 +174,7 @@ typedef struct ith_vector_of {
     const ith_tensor *tensor;
     int64_t n, rows;
     /* n elements of a tensor of `all`: from `first` on every step-th (0: each); all 0: the whole.
-     * Of `rows`, it has as many. ITH_E_UNSUPPORTED: a part of blocks. */
+     * Of `rows`, it has as many. ITH_E_UNSUPPORTED: blocks that would be cut. */
     int64_t all, first, step;
     ith_vector_form form;
 } ith_vector_of;

@@ -33,7 +33,7 @@ static bool has_quantized(const ith_load_plan *plan)
     return false;
 }
 
-/* Of matrices that are turned: a head's part, and the rows of a tile. */
+/* Of matrices that are turned: a head's rows, and those of a tile. */
 static ith_status open_turning(const ith_load_plan *plan, ith_producer *p, ith_error *err)
 {
     int64_t head = 0, cols = 0;
@@ -41,10 +41,10 @@ static ith_status open_turning(const ith_load_plan *plan, ith_producer *p, ith_e
 
     for (size_t i = 0; i < plan->n_entries; i++) {
         const ith_entry *e = &plan->entries[i];
-        if (!e->part.turned)
+        if (!e->head_rows.turned)
             continue;
-        head = ith_max(head, e->part.rows * e->tensor->dims[1]);
-        cols = ith_max(cols, e->part.rows);
+        head = ith_max(head, e->head_rows.rows * e->tensor->dims[1]);
+        cols = ith_max(cols, e->head_rows.rows);
     }
     if (head == 0)
         return ITH_OK;
@@ -120,7 +120,7 @@ static size_t row_bytes_of(const ith_entry *e)
 {
     const ith_tensor *t = e->tensor;
     const ith_dtype_info *type = ith_dtype_get(t->dtype);
-    int64_t cols = e->part.turned ? t->dims[1] : e->matrix->cols;
+    int64_t cols = e->head_rows.turned ? t->dims[1] : e->matrix->cols;
 
     if (t->quantized != NULL)
         return t->quantized->row_bytes > 0 ? t->quantized->row_bytes
@@ -152,16 +152,17 @@ static int64_t ordered_row(const ith_head_order *o, int64_t row)
 /* The row of the file that holds a row of the matrix, both counted from the matrix's first. */
 static int64_t file_row(const ith_entry *e, int64_t row)
 {
-    if (e->part.rows > 0)
-        return row / e->part.rows * e->part.of + e->part.first + row % e->part.rows;
+    if (e->head_rows.rows > 0)
+        return row / e->head_rows.rows * e->head_rows.of + e->head_rows.first +
+               row % e->head_rows.rows;
     return ordered_row(&e->order, row);
 }
 
 /* The rows of the file of the head of a turned matrix that has row `row`. */
 static ith_range rows_of_head(const ith_entry *e, int64_t row)
 {
-    int64_t begin = file_row(e, row / e->tensor->dims[1] * e->part.rows);
-    return (ith_range){begin, begin + e->part.rows};
+    int64_t begin = file_row(e, row / e->tensor->dims[1] * e->head_rows.rows);
+    return (ith_range){begin, begin + e->head_rows.rows};
 }
 
 /* The rows to read from the file for tiles [first, first + n). */
@@ -173,9 +174,9 @@ static ith_range rows_read(const ith_entry *e, int64_t first, int64_t n)
 
     if (begin >= end)
         return rows;
-    if (e->part.turned)
+    if (e->head_rows.turned)
         return (ith_range){rows_of_head(e, begin).begin, rows_of_head(e, end - 1).end};
-    if (e->order.head_dim == 0 && e->part.rows == 0)
+    if (e->order.head_dim == 0 && e->head_rows.rows == 0)
         return rows;
     rows = (ith_range){INT64_MAX, 0};
     for (int64_t row = begin; row < end; row++) {
@@ -266,7 +267,7 @@ static ith_status convert_quantized(const ith_producer *p, const ith_entry *e, i
     return pack_rows(e, e->tensor->dtype, rows, out, err);
 }
 
-/* Rows [first, first + n), n up to 16, of a tensor of several parts, as floats, to `out`. `data`:
+/* Rows [first, first + n), n up to 16, of a tensor with companions, as floats, to `out`. `data`:
  * as in convert_quantized, from row `first` on. */
 static void widen_quantized(const ith_producer *p, const ith_entry *e, const uint8_t *data,
                             int64_t first, int64_t n, float *out)
@@ -286,7 +287,7 @@ static void widen_quantized(const ith_producer *p, const ith_entry *e, const uin
         ith_dtype_to_f32(e->tensor->dtype, made[r], cols, out + r * cols);
 }
 
-/* The part of a head, as floats [rows of the part][columns of the tensor], to p->head; kept for the
+/* The rows of a head, as floats [rows][columns of the tensor], to p->head; kept for the
  * tiles that follow. */
 static ith_status read_head(ith_producer *p, const ith_entry *e, int64_t row, ith_error *err)
 {
@@ -460,9 +461,10 @@ static ith_status produce_vector(ith_producer *p, const ith_entry *e, void *out,
     if (e->as_stored) {
         ITH_TRY(ith_pack_read(p->reader, t->packed, 0, 1, out, err));
     } else {
-        size_t each = (size_t)ith_dtype_get(t->dtype)->block_bytes; /* of parts: an element */
+        size_t each =
+            (size_t)ith_dtype_get(t->dtype)->block_bytes; /* with companions: an element */
         size_t first = (size_t)e->first_row * each, bytes = t->bytes - first;
-        if (e->part_of_vector && e->form.order.head_dim == 0)
+        if (e->sub_vector && e->form.order.head_dim == 0)
             bytes = (size_t)((e->n - 1) * e->row_step + 1) * each;
         ITH_TRY(get_data(p, t, first, bytes, &data, err));
         ITH_TRY(arrange(e, data, out, err));
@@ -483,12 +485,12 @@ ith_status ith_produce(ith_producer *p, const ith_entry *e, int64_t first, int64
                 convert_packed(p, e, first + i, (uint8_t *)out + (size_t)i * e->unit_bytes, err));
         return ITH_OK;
     }
-    for (int64_t i = 0; (e->part.turned || e->turned_rows > 0) && i < n; i++) {
+    for (int64_t i = 0; (e->head_rows.turned || e->turned_rows > 0) && i < n; i++) {
         uint8_t *unit = (uint8_t *)out + (size_t)i * e->unit_bytes;
-        ITH_TRY(e->part.turned ? turn_tile(p, e, first + i, unit, err)
-                               : convert_turned(p, e, first + i, unit, err));
+        ITH_TRY(e->head_rows.turned ? turn_tile(p, e, first + i, unit, err)
+                                    : convert_turned(p, e, first + i, unit, err));
     }
-    if (e->part.turned || e->turned_rows > 0)
+    if (e->head_rows.turned || e->turned_rows > 0)
         return ITH_OK;
     return convert_rows(p, e, first, n, out, err);
 }

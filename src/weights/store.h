@@ -13,7 +13,7 @@
  *               its ranks. What a pack holds in the layout asked for, uncompressed, is used in its
  *               mapping: the copy is the system's page cache, and loading only verifies it. All
  *               else, and everything on machines with several memory nodes, is made in memory that
- *               the ranks share; each of them makes its part.
+ *               the ranks share; each of them makes some of it.
  *   sharded     Each node holds the rows of its ranks (shards.h) and loads no others. Passes by
  *               rows use them where they are; other passes gather each layer's rows from all nodes,
  *               ahead of use (feed.h). On one node this is the one copy again. An embedding that is

@@ -86,15 +86,15 @@ static void clear(int64_t d, partial s, int64_t rows)
     memset(s.o, 0, (size_t)(rows * d) * sizeof *s.o);
 }
 
-/* A `head` below is one of a->parts parts of a KV head, with its share of the query heads. */
-static int64_t part_heads(const ith_heads *a)
+/* A `head` below is one of a KV head's a->head_tasks tasks, with its share of the query heads. */
+static int64_t task_heads(const ith_heads *a)
 {
-    return a->group / a->parts;
+    return a->group / a->head_tasks;
 }
 
 static int kv_head(const ith_heads *a, int64_t head)
 {
-    return (int)(head / a->parts);
+    return (int)(head / a->head_tasks);
 }
 
 /* The pass's token that is token t of those attended to. */
@@ -130,7 +130,7 @@ static void attend(const ith_heads *a, const ith_head_slice *slice, int64_t head
     const ith_query_record *queries = &slice->record;
     const uint8_t *record =
         a->work->queries + ith_range_size(a->attended) * slice->before + t * queries->bytes;
-    int64_t q_head = (head - slice->heads.begin * a->parts) * part_heads(a);
+    int64_t q_head = (head - slice->heads.begin * a->head_tasks) * task_heads(a);
     int64_t q_element = a->pass->kv == ITH_KVL_Q8 ? 1 : 4,
             scales = queries->scale / (int64_t)sizeof(float); /* of a head */
     ith_attn unit = {
@@ -138,7 +138,7 @@ static void attend(const ith_heads *a, const ith_head_slice *slice, int64_t head
         .head_dim = (int)a->d,
         .value_dim = (int)a->shape.dv,
         .n_tokens = (int)n,
-        .n_heads = (int)part_heads(a),
+        .n_heads = (int)task_heads(a),
         .first_visible = position(a, t) + 1 - s * ITH_KV_SEGMENT,
         .window = a->w->window,
         .cap = a->cap,
@@ -214,7 +214,7 @@ static const void *segment_at(const ith_kv *kv, int layer, int64_t head, int64_t
 static void attend_tile(const ith_heads *a, const ith_head_slice *slice, int64_t head, int64_t t,
                         int64_t n, const uint8_t *ring, float *scratch)
 {
-    int64_t group = part_heads(a), rows = n * group, d = a->shape.dv;
+    int64_t group = task_heads(a), rows = n * group, d = a->shape.dv;
     partial sum = partial_at(scratch, rows),
             one = partial_at(scratch + partial_floats(d, rows), rows);
     int layer;
@@ -431,7 +431,7 @@ static ith_range folded_by(const ith_heads *a, int c)
 static void attend_segment(const ith_heads *a, const ith_head_slice *slice, int64_t head, int64_t t,
                            int64_t n, int64_t s, const void *segment, int64_t K, float *scratch)
 {
-    int64_t group = part_heads(a), rows = n * group, d = a->shape.dv;
+    int64_t group = task_heads(a), rows = n * group, d = a->shape.dv;
     partial one = partial_at(scratch, rows);
 
     attend(a, slice, head, t, n, s, segment, one, scratch);
@@ -477,7 +477,7 @@ static void attend_node(const ith_heads *a, const ith_head_slice *slice, int64_t
                         ith_member *me)
 {
     const ith_pass *p = a->pass;
-    int64_t heads = ith_range_size(a->heads) * a->parts, i = ith_counter_next_of(me, node),
+    int64_t heads = ith_range_size(a->heads) * a->head_tasks, i = ith_counter_next_of(me, node),
             before = 0, t = 0;
 
     for (int k = 0; k < p->n_spans; k++) {
@@ -555,27 +555,27 @@ static void attend_only_segment(const ith_heads *a, const ith_head_slice *slice,
         attend_tile(a, slice, head, t, end - t < tile ? end - t : tile, NULL, scratch);
 }
 
-/* With latents all query heads share one KV head: so many parts of them that no thread is idle, as
- * far as a part has enough rows to be worth turning the values for it. */
-static int64_t parts_of(const ith_heads *a, const ith_member *me)
+/* With latents all query heads share one KV head: so many tasks that no thread is idle, as
+ * far as a task has enough rows to be worth turning the values for it. */
+static int64_t head_tasks_of(const ith_heads *a, const ith_member *me)
 {
     enum { LEAST_ROWS = 4 };
-    int64_t segments = 0, parts = 1;
+    int64_t segments = 0, tasks = 1;
 
     for (int i = 0; i < a->pass->n_spans; i++)
         segments += segments_of(&a->pass->spans[i]);
     if (a->shape.latent)
-        while (parts * segments < me->n_threads * a->mesh.context && a->group % (2 * parts) == 0 &&
-               a->group / (2 * parts) >= LEAST_ROWS)
-            parts *= 2;
-    return parts;
+        while (tasks * segments < me->n_threads * a->mesh.context && a->group % (2 * tasks) == 0 &&
+               a->group / (2 * tasks) >= LEAST_ROWS)
+            tasks *= 2;
+    return tasks;
 }
 
 static void by_segments(const ith_heads *whole, const ith_head_slice *slice, ith_member *me)
 {
-    ith_heads in_parts = *whole, *const a = &in_parts;
+    ith_heads in_tasks = *whole, *const a = &in_tasks;
     const ith_pass *p = a->pass;
-    int64_t parts = a->parts = parts_of(a, me), heads = ith_range_size(a->heads) * parts,
+    int64_t tasks = a->head_tasks = head_tasks_of(a, me), heads = ith_range_size(a->heads) * tasks,
             n_segments = most_segments(p), K = row_cells(&a->mesh, n_segments);
     float *scratch = p->ws->scratch[me->tid];
     ith_range all = ith_my_share(me, heads * p->n_spans, 1),

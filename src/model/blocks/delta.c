@@ -42,7 +42,7 @@ static ith_recurrent_shape shape_of(const ith_hparams *hp)
         .cells = d->key_dim * ith_round_up(d->value_dim, ITH_STATE_COLS),
         .cell_ops = 7, /* decay; what the state says of the key; change; result */
         .taps = d->taps - 1,
-        .parts = {
+        .fields = {
             {d->key_dim, true}, {d->key_dim, true}, {d->value_dim, false}, {1, false}, {1, false}}};
 }
 

@@ -44,7 +44,7 @@ ith_heads ith_heads_open(ith_pass *p, int layer, const ith_attention *w,
     a.record = ith_query_record_layout(shape, ith_range_size(a.heads) * a.group);
     a.kv = ith_kv_record_layout(shape);
     a.n_slices = ith_head_slices_choose(&a);
-    a.parts = 1;
+    a.head_tasks = 1;
     return a;
 }
 

@@ -173,8 +173,7 @@ struct ith_heads {
     ith_kv_record kv;
     ith_range attended; /* slots whose tokens' queries I attend to */
     int n_slices;
-    int64_t
-        parts; /* attend.c: 1, or parts of a KV head's query heads that are tasks of their own */
+    int64_t head_tasks;     /* attend.c: tasks into which a KV head's query heads are divided */
     const float *cos, *sin; /* [T][half] of the layer's rope */
     int64_t half;           /* of the channels that are rotated; 0: none */
     float q_factor;         /* log2(e) times the scale of scores */

@@ -53,7 +53,7 @@ static ith_recurrent_shape shape_of(const ith_hparams *hp)
         .cells = d * ith_round_up(d, ITH_STATE_COLS),
         .cell_ops = 7, /* decay; what the state says of the key; change; result */
         .taps = hp->delta.taps - 1,
-        .parts = {{d, true}, {d, true}, {d, false}, {d, false}, {1, false}}};
+        .fields = {{d, true}, {d, true}, {d, false}, {d, false}, {1, false}}};
 }
 
 /* ---- Weights ---- */
@@ -162,12 +162,12 @@ static void make(const ith_recur *r, int64_t t, ith_range heads, ith_range group
 {
     const kda_work *w = r->own;
     int64_t d = r->shape.out, n = ith_range_size(heads), at = t * w->ld;
-    const float *const parts[] = {w->q + at, w->k + at, w->v + at, w->f + at};
+    const float *const inputs[] = {w->q + at, w->k + at, w->v + at, w->f + at};
 
     (void)groups; /* the same as heads */
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        row =
-            ith_recur_put(row, ith_recur_projected(parts[i], r->made_heads, heads.begin, d), n * d);
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
+        row = ith_recur_put(row, ith_recur_projected(inputs[i], r->made_heads, heads.begin, d),
+                            n * d);
     ith_recur_put(row, w->b + t * w->ld_gate + heads.begin, n);
 }
 

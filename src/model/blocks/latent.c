@@ -104,8 +104,8 @@ static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
     k_b.heads = v_b.heads = H;
     k_b.fused = v_b.fused = ITH_ROLE_KV_B;
     k_b.fused_rows = v_b.fused_rows = H * head;
-    k_b.part = (ith_head_part){head, 0, l->nope, true};
-    v_b.part = (ith_head_part){head, l->nope, l->value, false};
+    k_b.head_rows = (ith_head_rows){head, 0, l->nope, true};
+    v_b.head_rows = (ith_head_rows){head, l->nope, l->value, false};
     ITH_TRY(ith_bind_matrix(b, &kv_a, &w->kv_a, err));
     ITH_TRY(ith_bind_vector(b, ITH_ROLE_KV_A_NORM, l->kv_rank, &w->kv_norm, err));
     ITH_TRY(bind_queries(b, w, err));

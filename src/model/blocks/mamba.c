@@ -41,7 +41,7 @@ static ith_recurrent_shape shape_of(const ith_hparams *hp)
         .cells = m->state * ith_round_up(m->head_dim, ITH_STATE_COLS),
         .cell_ops = 5, /* decay, change, result */
         .taps = m->taps - 1,
-        .parts = {
+        .fields = {
             {m->state, true}, {m->state, true}, {m->head_dim, false}, {1, false}, {1, false}}};
 }
 
@@ -264,7 +264,7 @@ static const ith_recur_ops ops = {make, mix, advance, finish, close};
 /* ---- Passes ---- */
 
 /* n items of a row of projections, of `each` rows of a matrix. */
-static void scale_part(const ith_recur *r, float *row, ith_range made, int64_t each, double scale)
+static void scale_field(const ith_recur *r, float *row, ith_range made, int64_t each, double scale)
 {
     int64_t first = made.begin * each % ITH_TILE_ROWS;
 
@@ -278,11 +278,11 @@ static void scale_all(const ith_recur *r, int64_t t)
     const ith_mamba_params *m = &r->pass->model->hp.mamba;
     const mamba_work *w = r->own;
 
-    scale_part(r, w->z + t * w->ld_x, r->made_heads, m->head_dim, m->scale_z);
-    scale_part(r, w->x + t * w->ld_x, r->made_heads, m->head_dim, m->scale_x);
-    scale_part(r, w->b + t * w->ld_b, r->made_groups, m->state, m->scale_b);
-    scale_part(r, w->c + t * w->ld_b, r->made_groups, m->state, m->scale_c);
-    scale_part(r, w->dt + t * w->ld_dt, (ith_range){0, m->heads}, 1, m->scale_dt);
+    scale_field(r, w->z + t * w->ld_x, r->made_heads, m->head_dim, m->scale_z);
+    scale_field(r, w->x + t * w->ld_x, r->made_heads, m->head_dim, m->scale_x);
+    scale_field(r, w->b + t * w->ld_b, r->made_groups, m->state, m->scale_b);
+    scale_field(r, w->c + t * w->ld_b, r->made_groups, m->state, m->scale_c);
+    scale_field(r, w->dt + t * w->ld_dt, (ith_range){0, m->heads}, 1, m->scale_dt);
 }
 
 /* dt and the decay of my token t, of all heads. */

@@ -10,7 +10,7 @@
 
 /* Columns of a head's state that a thread takes through the tokens at a time: they stay in the
  * first-level cache. */
-enum { PIECE = 2 * ITH_STATE_COLS };
+enum { PANEL_COLS = 2 * ITH_STATE_COLS };
 
 static bool by_tokens(const ith_pass *p)
 {
@@ -185,24 +185,25 @@ static float *log_row(const step *s, int64_t i)
     return s->state->log + i * s->state->width;
 }
 
-/* What is said of each of my heads' pieces: number `i` of so many. */
-static int64_t n_pieces(const ith_recur *r)
+/* My heads' states are cut into panels of columns; they are numbered head by head. */
+static int64_t n_panels(const ith_recur *r)
 {
-    return ith_range_size(r->heads) * ((r->shape.out + PIECE - 1) / PIECE);
+    return ith_range_size(r->heads) * ((r->shape.out + PANEL_COLS - 1) / PANEL_COLS);
 }
 
-typedef struct piece {
+typedef struct panel {
     int64_t head; /* counted from my first */
     ith_range cols;
     int64_t at, floats; /* of the states of my heads */
-} piece;
+} panel;
 
-static piece piece_of(const ith_recur *r, int64_t i)
+static panel panel_of(const ith_recur *r, int64_t i)
 {
-    int64_t of_head = (r->shape.out + PIECE - 1) / PIECE;
-    ith_range cols = {i % of_head * PIECE, ith_min((i % of_head + 1) * PIECE, r->shape.out)};
+    int64_t of_head = (r->shape.out + PANEL_COLS - 1) / PANEL_COLS;
+    ith_range cols = {i % of_head * PANEL_COLS,
+                      ith_min((i % of_head + 1) * PANEL_COLS, r->shape.out)};
 
-    return (piece){i / of_head, cols, i / of_head * r->shape.cells + cols.begin * r->state_rows,
+    return (panel){i / of_head, cols, i / of_head * r->shape.cells + cols.begin * r->state_rows,
                    ith_round_up(ith_range_size(cols), ITH_STATE_COLS) * r->state_rows};
 }
 
@@ -237,16 +238,16 @@ static void go_over_log(const ith_recur *r, const step *s, int64_t again, int64_
                         ith_member *me)
 {
     float *unused = r->pass->ws->scratch[me->tid];
-    ith_range share = ith_my_share(me, n_pieces(r), 1);
+    ith_range share = ith_my_share(me, n_panels(r), 1);
 
     for (int64_t i = share.begin; i < share.end; i++) {
-        piece p = piece_of(r, i);
+        panel p = panel_of(r, i);
         float *now = s->state->now + p.at, *saved = s->state->saved + p.at;
         if (again >= 0) {
             memcpy(now, saved, (size_t)p.floats * sizeof *now);
-            r->ops->advance(r, p.head, p.cols, now, r->work->mixed, again, unused, PIECE);
+            r->ops->advance(r, p.head, p.cols, now, r->work->mixed, again, unused, PANEL_COLS);
         }
-        r->ops->advance(r, p.head, p.cols, saved, r->work->mixed, further, unused, PIECE);
+        r->ops->advance(r, p.head, p.cols, saved, r->work->mixed, further, unused, PANEL_COLS);
     }
     ith_barrier(me);
 }
@@ -297,9 +298,9 @@ static void mix_all(const ith_recur *r, ith_member *me)
     ith_barrier(me);
 }
 
-static void advance_piece(const ith_recur *r, const step *s, int64_t number)
+static void advance_panel(const ith_recur *r, const step *s, int64_t number)
 {
-    piece p = piece_of(r, number);
+    panel p = panel_of(r, number);
     const float *mixed = r->work->mixed + s->first * r->mixed;
     float *now = s->state->now + p.at, *out = r->work->results + s->first * my_results(r);
     int64_t before = ith_max(s->next_saved_at - s->pos, 0);
@@ -312,22 +313,22 @@ static void advance_piece(const ith_recur *r, const step *s, int64_t number)
                     out + before * my_results(r), my_results(r));
 }
 
-/* A unit is a piece of a head of a span. */
+/* A unit is a panel of a head of a span. */
 static void advance_all(const ith_recur *r, ith_member *me)
 {
     ith_pass *p = r->pass;
-    int64_t pieces = n_pieces(r);
+    int64_t panels = n_panels(r);
     bool help = ith_help_with(p->n);
     ith_lot lot = ith_lot_open(me, help ? ITH_SHARE_TASKS : 1, help);
 
     while (ith_lot_next(me, &lot)) {
-        ith_range units = ith_lot_range(me, &lot, p->n_spans * pieces, 1);
+        ith_range units = ith_lot_range(me, &lot, p->n_spans * panels, 1);
         int64_t first = 0;
         for (int i = 0; i < p->n_spans; first += p->spans[i++].n) {
             step s = step_of(r, i, first);
-            for (int64_t u = ith_max(units.begin, i * pieces);
-                 u < ith_min(units.end, (i + 1) * pieces); u++)
-                advance_piece(r, &s, u - i * pieces);
+            for (int64_t u = ith_max(units.begin, i * panels);
+                 u < ith_min(units.end, (i + 1) * panels); u++)
+                advance_panel(r, &s, u - i * panels);
         }
     }
     ith_barrier(me);
@@ -517,13 +518,13 @@ void ith_recur_normalize(const ith_recur *r, int64_t n, int64_t d, double length
 
 void ith_recur_sigmoid(const ith_recur *r, int64_t n, float *x)
 {
-    enum { PART = 64 };
-    float ones[PART];
+    enum { AT_ONCE = 64 };
+    float ones[AT_ONCE];
 
-    for (int i = 0; i < PART; i++)
+    for (int i = 0; i < AT_ONCE; i++)
         ones[i] = 1;
-    for (int64_t at = 0; at < n; at += PART)
-        ith_recur_kernels(r)->sigmoid_mul(ith_min(PART, n - at), x + at, ones, x + at);
+    for (int64_t at = 0; at < n; at += AT_ONCE)
+        ith_recur_kernels(r)->sigmoid_mul(ith_min(AT_ONCE, n - at), x + at, ones, x + at);
 }
 
 /* ---- Products ---- */
@@ -576,7 +577,7 @@ void ith_recur_needs(const ith_work_sizes *s, const ith_block *block, ith_work_n
     const ith_recurrent_shape shape = block->kind->recurrent(&s->model->hp);
 
     n->input_cols = ith_max(n->input_cols, shape.heads * shape.out);
-    n->scratch = ith_max(n->scratch, ITH_RECURRENT_LOG * PIECE);
+    n->scratch = ith_max(n->scratch, ITH_RECURRENT_LOG * PANEL_COLS);
 }
 
 /* ---- Traffic ---- */

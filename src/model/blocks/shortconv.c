@@ -37,7 +37,7 @@ static ith_recurrent_shape shape_of(const ith_hparams *hp)
                                  .groups = heads,
                                  .out = each,
                                  .taps = hp->conv_taps - 1,
-                                 .parts = {{each, false}}};
+                                 .fields = {{each, false}}};
 }
 
 /* ---- Weights ---- */
