@@ -89,13 +89,13 @@ ith_pull_params ith_pull_params_default(void);
 
 /* Local. Downloads a model into the folder in HF_HUB_CACHE, or HF_HOME/hub, or
  * ~/.cache/huggingface/hub. Files that are there are not downloaded again, and the rest of one that
- * is there in part is. Each is compared with the checksum that the hub lists; all appear under
+ * was partly downloaded is. Each is compared with the checksum that the hub lists; all appear under
  * their names when the last one is complete. Several processes may download the same files at once.
  * The environment says where the hub is, and who asks: HF_ENDPOINT, HF_TOKEN (else what
  * `hf auth login` has stored), HF_HUB_OFFLINE, HF_HUB_DOWNLOAD_TIMEOUT; proxies: https_proxy.
  *
  *     {model, revision, commit,
- *      path,              the model: a folder, or the file, of several parts the first
+ *      path,              the model: a folder, or the file, of a split model the first
  *      bytes, received,   of all files; over the network
  *      files: [{name, bytes, digest,
  *               cached}]} was it there before?
@@ -261,16 +261,16 @@ typedef struct ith_estimate_params {
  *      load_s,            until all nodes have read their weights from disk; null if unknown
  *      prefill_s,         seconds for a prompt that fills the context
  *      decode_tps,        tokens per second after it
- *      prefill: {parts: PARTS,
+ *      prefill: {parts: BREAKDOWN,
  *                sent_bytes,       by rank 0
  *                depths: [{tokens, seconds, tps}]},   so far; of the chunk that ends there
- *      decode: {parts: PARTS,
+ *      decode: {parts: BREAKDOWN,
  *               gathers, collectives, sent_bytes},     for a token
  *      run: {prompt, answer, seconds,        the whole: loading where it is known, prompt, answer
  *            cost, energy_wh},               null unless price, watts are given
  *      assumed: [TEXT]}   what of the machine is not known, and was assumed
  *
- *     PARTS: {products_s, attention_s, states_s, memory_s, barriers_s, network_s, waiting_s}
+ *     BREAKDOWN: {products_s, attention_s, states_s, memory_s, barriers_s, network_s, waiting_s}
  *
  * Times are simulated (src/tools/simulate.h says how, and what is left out). load_s, prefill_s,
  * decode_tps, prefill, decode and run are null without a machine or both of read_gbps and
@@ -406,12 +406,12 @@ ith_status ith_bench_roofline(ith_world *world, const ith_bench_roofline_params 
                               char **json, ith_error *err);
 
 typedef struct ith_bench_kernels_params {
-    const char *shapes;       /* names as above, separated by commas; NULL: qwen3-0.6b */
-    const char *simd;         /* SIMD levels, separated by commas; NULL: the one in use */
-    const char *filter;       /* only lines "KERNEL SHAPE.PART TOKENS" with this text; NULL: all */
-    int threads;              /* threads that share each product; 0: 1 */
-    double seconds;           /* minimal time for each line */
-    int64_t buffer;           /* operands are read from it; as in ith_bench_roofline_params */
+    const char *shapes; /* names as above, separated by commas; NULL: qwen3-0.6b */
+    const char *simd;   /* SIMD levels, separated by commas; NULL: the one in use */
+    const char *filter; /* only lines "KERNEL SHAPE.OPERAND TOKENS" with this text; NULL: all */
+    int threads;        /* threads that share each product; 0: 1 */
+    double seconds;     /* minimal time for each line */
+    int64_t buffer;     /* operands are read from it; as in ith_bench_roofline_params */
     ith_progress_fn progress; /* "kernels" (lines); NULL: none */
     void *progress_user;      /* first argument of `progress` */
 } ith_bench_kernels_params;
@@ -472,7 +472,7 @@ typedef struct ith_bench_model_params {
  * has to read.
  *
  * predicted: what the kernels of the model would give, each measured alone right before each
- * prefill (linear part + attention part), and the median fraction of it that prefill reached. null
+ * prefill (products + attention), and the median fraction of it that prefill reached. null
  * without a prompt, with `exact`, and where ranks share the prompt by rows.
  *
  * fetching: streamed weights fetched as decode does, by the same threads, but without computing, in

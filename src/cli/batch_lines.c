@@ -43,7 +43,7 @@ static ith_status keep(ith_batch_lines *lines, const char *bytes, size_t n, ith_
 
 ith_status ith_batch_lines_next(ith_batch_lines *lines, bool *more, ith_error *err)
 {
-    char part[4096];
+    char buffer[4096];
     size_t n = 0;
     int c;
 
@@ -54,16 +54,16 @@ ith_status ith_batch_lines_next(ith_batch_lines *lines, bool *more, ith_error *e
         *more = true;
         lines->ended = c == '\n';
         if (!lines->ended)
-            part[n++] = (char)c;
-        if (n == sizeof part) {
-            ITH_TRY(keep(lines, part, n, err));
+            buffer[n++] = (char)c;
+        if (n == sizeof buffer) {
+            ITH_TRY(keep(lines, buffer, n, err));
             n = 0;
         }
     }
     if (ferror(lines->file))
         return ith_fail(err, ITH_E_IO, "%s: %s", lines->path, strerror(errno));
     lines->number += *more;
-    return keep(lines, part, n, err);
+    return keep(lines, buffer, n, err);
 }
 
 bool ith_batch_lines_blank(const ith_batch_lines *lines)

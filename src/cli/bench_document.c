@@ -295,45 +295,45 @@ static json_t *memory_json(const json_t *row)
 
 static json_t *result_json(const char *run, const char *phase, const json_t *row, json_int_t tokens)
 {
-    const json_t *part = json_object_get(row, phase);
+    const json_t *measured = json_object_get(row, phase);
 
     return json_pack("{s:s, s:s, s:s, s:O, s:I, s:i, s:s, s:O, s:O, s:o}", "run", run, "phase",
                      phase, "mode", "default", "depth", json_object_get(row, "depth"), "tokens",
                      tokens, "batch", 1, "status", "measured", "tokens_per_second",
-                     json_object_get(part, "tps"), "of_ceiling",
-                     json_object_get(part, "of_ceiling"), "memory", memory_json(row));
+                     json_object_get(measured, "tps"), "of_ceiling",
+                     json_object_get(measured, "of_ceiling"), "memory", memory_json(row));
 }
 
 static json_t *prefill_result(const char *run, const json_t *row, json_int_t tokens)
 {
-    const json_t *part = json_object_get(row, "prefill"),
-                 *seconds = json_object_get(part, "seconds");
+    const json_t *measured = json_object_get(row, "prefill"),
+                 *seconds = json_object_get(measured, "seconds");
     json_t *result = result_json(run, "prefill", row, tokens);
-    double s = (double)tokens / number(part, "tps");
+    double s = (double)tokens / number(measured, "tps");
 
     json_object_set_new(result, "seconds", spread_json(seconds, 1, 0));
     if (json_is_number(json_object_get(row, "ttft_s")))
         json_object_set_new(result, "ttft_seconds", spread_json(seconds, 1, number(row, "fill_s")));
-    json_object_set_new(result, "operations", ith_json_number(number(part, "gops") * 1e9 * s));
-    json_object_set(result, "wire_bytes_per_rank", json_object_get(part, "sent"));
+    json_object_set_new(result, "operations", ith_json_number(number(measured, "gops") * 1e9 * s));
+    json_object_set(result, "wire_bytes_per_rank", json_object_get(measured, "sent"));
     json_object_set_new(result, "detail",
                         json_pack("{s:O, s:O, s:O}", "fill_s", json_object_get(row, "fill_s"),
-                                  "predicted", json_object_get(part, "predicted"), "sent_formula",
-                                  json_object_get(part, "sent_formula")));
+                                  "predicted", json_object_get(measured, "predicted"),
+                                  "sent_formula", json_object_get(measured, "sent_formula")));
     return result;
 }
 
 static json_t *decode_result(const char *run, const json_t *row, json_int_t tokens)
 {
-    const json_t *part = json_object_get(row, "decode");
+    const json_t *measured = json_object_get(row, "decode");
     json_t *result = result_json(run, "decode", row, tokens);
 
     json_object_set_new(result, "seconds",
-                        spread_json(json_object_get(part, "seconds"), 1 / (double)tokens, 0));
+                        spread_json(json_object_get(measured, "seconds"), 1 / (double)tokens, 0));
     json_object_set_new(result, "bytes_read",
-                        ith_json_number(number(part, "gbps") * 1e9 / number(part, "tps")));
+                        ith_json_number(number(measured, "gbps") * 1e9 / number(measured, "tps")));
     json_object_set_new(result, "detail",
-                        json_pack("{s:O}", "fetching", json_object_get(part, "fetching")));
+                        json_pack("{s:O}", "fetching", json_object_get(measured, "fetching")));
     return result;
 }
 

@@ -186,7 +186,7 @@ static const ith_option kernels_options[] = {
      .metavar = "TEXT",
      .at = offsetof(kernels_args, filter),
      .help = "measure only lines that contain TEXT",
-     .more = "A line reads \"KERNEL SHAPE.PART TOKENS\"."},
+     .more = "A line reads \"KERNEL SHAPE.OPERAND TOKENS\"."},
     {.name = "threads",
      .letter = 't',
      .kind = ITH_OPTION_INT,
@@ -226,16 +226,16 @@ static void print_kernels(const json_t *root)
         printf("ceilings of %d thread(s), %s: %.1f GB/s, %.0f integer GOP/s, %.0f f32 GFLOP/s\n",
                (int)number(root, "threads"), level, number(ceiling, "read_gbps"),
                number(ceiling, "integer_gops"), number(ceiling, "f32_gflops"));
-    printf("\n%-19s%-9s%-28s%7s%10s%8s%11s%8s\n", "kernel", "simd", "shape.part [rows x cols]",
+    printf("\n%-19s%-9s%-28s%7s%10s%8s%11s%8s\n", "kernel", "simd", "shape.operand [rows x cols]",
            "tokens", "GOP/s", "GB/s", "of ceiling", "ns/elem");
     json_array_foreach (json_object_get(root, "results"), i, row) {
-        char part[100];
+        char label[100];
         int used =
-            snprintf(part, sizeof part, "%s.%s", text_of(row, "shape"), text_of(row, "part"));
+            snprintf(label, sizeof label, "%s.%s", text_of(row, "shape"), text_of(row, "part"));
         if (number(row, "rows") > 0 && used < 60)
-            snprintf(part + used, sizeof part - (size_t)used, " %.0fx%.0f", number(row, "rows"),
+            snprintf(label + used, sizeof label - (size_t)used, " %.0fx%.0f", number(row, "rows"),
                      number(row, "cols"));
-        printf("%-19s%-9s%-28s", text_of(row, "kernel"), text_of(row, "simd"), part);
+        printf("%-19s%-9s%-28s", text_of(row, "kernel"), text_of(row, "simd"), label);
         print_number(row, "tokens", 1, 6, 0);
         print_number(row, "gops", 1, 9, 1);
         print_number(row, "gbps", 1, 7, 2);

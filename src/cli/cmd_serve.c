@@ -155,7 +155,7 @@ static bool goes_on(void *user)
     return ith_stop_signal() == 0;
 }
 
-/* Threads may write at the same time: a line in one piece. */
+/* Threads may write at the same time: a line at once. */
 static void write_log(const char *line)
 {
     fprintf(stderr, "%s\n", line);

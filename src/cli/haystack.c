@@ -209,7 +209,7 @@ static ith_status put(ith_text *text, const char *what, ith_error *err)
     return ith_text_append(text, what, strlen(what), err);
 }
 
-/* Tokens of a piece of the text; of a whole prompt if `prompt`. */
+/* Tokens of some of the text; of a whole prompt if `prompt`. */
 static ith_status count(const maker *m, const char *text, size_t len, bool prompt, int64_t *n,
                         ith_error *err)
 {
@@ -314,7 +314,7 @@ static ith_status assemble(const maker *m, size_t n, ith_text *text, ith_error *
     return put(text, m->question, err);
 }
 
-/* As many sentences as fit. A tokenizer may make more tokens of the whole than of its pieces. */
+/* As many sentences as fit. A tokenizer may make more tokens of the whole than of its sentences. */
 static ith_status make_text(const maker *m, ith_needle *needle, ith_error *err)
 {
     int64_t answer, tokens, over = 0;

@@ -87,13 +87,13 @@ static void print_number(const json_t *value, double factor, int width)
 static void print_speed(const json_t *row)
 {
     const json_t *run = json_object_get(row, "run"),
-                 *parts = json_object_get(json_object_get(row, "decode"), "parts");
+                 *breakdown = json_object_get(json_object_get(row, "decode"), "parts");
 
     print_counts(row);
     print_time(json_object_get(row, "load_s"), 12);
     print_time(json_object_get(row, "prefill_s"), 15);
     print_number(json_object_get(row, "decode_tps"), 1, 9);
-    print_number(json_object_get(parts, "network_s"), 1e3, 9);
+    print_number(json_object_get(breakdown, "network_s"), 1e3, 9);
     print_time(json_object_get(run, "seconds"), 15);
     print_number(json_object_get(run, "cost"), 1, 9);
     print_number(json_object_get(run, "energy_wh"), 1e-3, 9);

@@ -36,7 +36,7 @@
  *     ITH_FIGURE_TTFT     seconds from a prompt to its first token; context: the prompt's tokens.
  *                         From ttft_seconds, else from a prefill at depth 0
  *     ITH_FIGURE_PREFILL  tokens per second of the whole prompt: context over the above. A prefill
- *                         at a depth without ttft_seconds is the speed of the last piece alone. It
+ *                         at a depth without ttft_seconds is the speed of the last chunk alone. It
  *                         is no figure here, because no other engine's can stand beside it
  *     ITH_FIGURE_DECODE   tokens per second behind that context
  *     ITH_FIGURE_MEMORY   most bytes of one rank or device, times their number

@@ -280,12 +280,12 @@ static bool check_reference(checker *c, const json_t *schema, const json_t *rule
 
 static bool check_all(checker *c, const json_t *schema, const json_t *rule, const json_t *value)
 {
-    const json_t *part;
+    const json_t *sub;
     size_t i;
 
     (void)schema;
-    json_array_foreach (rule, i, part)
-        if (!holds(c, part, value))
+    json_array_foreach (rule, i, sub)
+        if (!holds(c, sub, value))
             return false;
     return true;
 }
@@ -294,19 +294,19 @@ static bool check_all(checker *c, const json_t *schema, const json_t *rule, cons
  * than that neither holds. */
 static bool check_one(checker *c, const json_t *schema, const json_t *rule, const json_t *value)
 {
-    const json_t *part, *type;
+    const json_t *sub, *type;
     int good = 0;
     size_t i;
 
     (void)schema;
-    json_array_foreach (rule, i, part)
-        good += holds_silently(c, part, value);
+    json_array_foreach (rule, i, sub)
+        good += holds_silently(c, sub, value);
     if (good == 1)
         return true;
-    json_array_foreach (rule, i, part) {
-        type = json_object_get(part, "type");
+    json_array_foreach (rule, i, sub) {
+        type = json_object_get(sub, "type");
         if (good == 0 && json_is_string(type) && has_type(value, json_string_value(type)))
-            return holds(c, part, value);
+            return holds(c, sub, value);
     }
     return fault(c, "%s of the forms that it may have", good == 0 ? "none" : "more than one");
 }

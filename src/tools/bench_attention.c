@@ -125,7 +125,7 @@ double ith_line_attention_ops(const ith_line *l)
            (double)l->n_segments;
 }
 
-static ith_status bench_attention(ith_kernel_bench *b, const char *part, ith_kv_layout kv,
+static ith_status bench_attention(ith_kernel_bench *b, const char *operand, ith_kv_layout kv,
                                   const ith_key_tile *tile, ith_error *err)
 {
     ith_line l;
@@ -134,11 +134,11 @@ static ith_status bench_attention(ith_kernel_bench *b, const char *part, ith_kv_
     char name[32];
 
     snprintf(name, sizeof name, "attn_%s", ith_kv_layout_name(kv));
-    if (!ith_line_begins(b, name, part, tokens))
+    if (!ith_line_begins(b, name, operand, tokens))
         return ITH_OK;
     status = ith_line_attention(b, kv, tile, &l, err);
     if (status == ITH_OK)
-        ith_line_measure(b, name, part, &l, ith_line_attention_ops(&l),
+        ith_line_measure(b, name, operand, &l, ith_line_attention_ops(&l),
                          tokens > 1 ? 0 : (double)ith_line_segment_bytes(&l) * (double)l.n_segments,
                          kv == ITH_KVL_Q8 ? b->ceilings.integer_ops : b->ceilings.f32_ops);
     ith_line_close(&l);
@@ -165,7 +165,7 @@ static ith_key_tile tile_with(const ith_kernel_bench *b, ith_kv_layout kv, int d
 ith_status ith_bench_attentions(ith_kernel_bench *b, ith_error *err)
 {
     static const struct {
-        const char *part;
+        const char *operand;
         int d;
     } others[] = {{"prefill.32", 32}, {"prefill.64", 64},   {"prefill.80", 80},
                   {"prefill.96", 96}, {"prefill.128", 128}, {"prefill.256", 256}};
@@ -181,7 +181,7 @@ ith_status ith_bench_attentions(ith_kernel_bench *b, ith_error *err)
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (others[i].d != d) {
             const ith_key_tile tile = tile_with(b, ITH_KVL_Q8, others[i].d);
-            ITH_TRY(bench_attention(b, others[i].part, ITH_KVL_Q8, &tile, err));
+            ITH_TRY(bench_attention(b, others[i].operand, ITH_KVL_Q8, &tile, err));
         }
     return ITH_OK;
 }

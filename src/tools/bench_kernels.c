@@ -73,7 +73,8 @@ ith_status ith_bench_kernels(const ith_bench_kernels_params *params, char **json
     ITH_CHECK(bench_levels(&b, ceilings, true, err));
     if (b.total == 0)
         ITH_CHECK(ith_fail(err, ITH_E_ARGUMENT,
-                           "no line \"KERNEL SHAPE.PART TOKENS\" contains \"%s\"", params->filter));
+                           "no line \"KERNEL SHAPE.OPERAND TOKENS\" contains \"%s\"",
+                           params->filter));
     ITH_CHECK(ith_bench_buffer(params->buffer, 1, &pool, &b.pool_bytes, err));
     b.pool = pool;
     ITH_CHECK(bench_levels(&b, ceilings, false, err));

@@ -83,22 +83,22 @@ double ith_line_product_ops(const ith_line *l)
     return 2.0 * (double)(l->rows * l->cols * l->tokens);
 }
 
-static ith_status bench_product(ith_kernel_bench *b, const char *part, int64_t rows, int64_t cols,
-                                ith_layout layout, int64_t tokens, ith_error *err)
+static ith_status bench_product(ith_kernel_bench *b, const char *operand, int64_t rows,
+                                int64_t cols, ith_layout layout, int64_t tokens, ith_error *err)
 {
     ith_line l;
     ith_status status;
     char name[32];
 
     snprintf(name, sizeof name, "gemm_%s", ith_layout_name(layout));
-    if (!ith_line_begins(b, name, part, tokens))
+    if (!ith_line_begins(b, name, operand, tokens))
         return ITH_OK;
     status = ith_line_product(b, layout, rows, cols, tokens, &l, err);
     if (status == ITH_OK) {
         size_t bytes =
             ith_tile_bytes(layout, (size_t)l.acts.groups) * (size_t)(l.rows / ITH_TILE_ROWS);
         l.per_run = ith_line_copies(b, bytes);
-        ith_line_measure(b, name, part, &l, ith_line_product_ops(&l), (double)bytes,
+        ith_line_measure(b, name, operand, &l, ith_line_product_ops(&l), (double)bytes,
                          ith_layout_is_quantized(layout) ? b->ceilings.integer_ops
                                                          : b->ceilings.f32_ops);
     }
@@ -121,16 +121,16 @@ ith_status ith_bench_products(ith_kernel_bench *b, ith_error *err)
     const struct {
         const char *name;
         int64_t rows, cols;
-    } parts[] = {{"q", q, hp->hidden},      {"kv", kv, hp->hidden},
-                 {"o", hp->hidden, q},      {"gate", ffn, hp->hidden},
-                 {"down", hp->hidden, ffn}, {"output", hp->n_vocab, hp->hidden}};
+    } operands[] = {{"q", q, hp->hidden},      {"kv", kv, hp->hidden},
+                    {"o", hp->hidden, q},      {"gate", ffn, hp->hidden},
+                    {"down", hp->hidden, ffn}, {"output", hp->n_vocab, hp->hidden}};
 
     for (ith_layout layout = 0; layout < ITH_LAYOUTS; layout++)
-        for (size_t i = 0; b->kernels->gemm[layout] != NULL && i < sizeof parts / sizeof *parts;
-             i++)
-            for (size_t j = 0; j < sizeof tokens / sizeof *tokens && fits(layout, parts[i].cols);
+        for (size_t i = 0;
+             b->kernels->gemm[layout] != NULL && i < sizeof operands / sizeof *operands; i++)
+            for (size_t j = 0; j < sizeof tokens / sizeof *tokens && fits(layout, operands[i].cols);
                  j++)
-                ITH_TRY(bench_product(b, parts[i].name, parts[i].rows, parts[i].cols, layout,
-                                      tokens[j], err));
+                ITH_TRY(bench_product(b, operands[i].name, operands[i].rows, operands[i].cols,
+                                      layout, tokens[j], err));
     return ITH_OK;
 }

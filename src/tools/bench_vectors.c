@@ -24,12 +24,12 @@ static ith_status bench_vector(ith_kernel_bench *b, const ith_vector_kernel *v, 
     json_t *result;
     double s;
 
-    if (!ith_line_begins(b, v->kernel, v->part, 1))
+    if (!ith_line_begins(b, v->kernel, v->operand, 1))
         return ITH_OK;
     ITH_TRY(line_of(v, &b->hp, &l, err));
     ith_line_run(b, &l);
     s = l.best_s / (double)l.calls;
-    result = ith_line_describe(b, v->kernel, v->part, &l, s);
+    result = ith_line_describe(b, v->kernel, v->operand, &l, s);
     json_object_set_new(result, "ns_per_element", ith_json_number(s * 1e9 / (double)l.cols));
     json_array_append_new(b->results, result);
     ith_line_close(&l);

@@ -271,7 +271,7 @@ static json_t *wire_json(const estimate *f)
                      traffic.rows, "tensor_parallel", traffic.tensor_parallel);
 }
 
-static json_t *parts_json(const ith_sim_time *t)
+static json_t *breakdown_json(const ith_sim_time *t)
 {
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "products_s",
                      ith_json_number(t->products), "attention_s", ith_json_number(t->attention),
@@ -392,15 +392,15 @@ static json_t *run_json(const estimate *f)
 
 static json_t *prefill_json(const estimate *f, const ith_sim_time *t)
 {
-    return json_pack("{s:o, s:I, s:o}", "parts", parts_json(t), "sent_bytes", (json_int_t)t->sent,
-                     "depths", depths_json(f));
+    return json_pack("{s:o, s:I, s:o}", "parts", breakdown_json(t), "sent_bytes",
+                     (json_int_t)t->sent, "depths", depths_json(f));
 }
 
 static json_t *decode_json(const estimate *f, const ith_sim_time *t)
 {
     bool alone = f->engine->info.ranks == 1;
 
-    return json_pack("{s:o, s:I, s:I, s:I}", "parts", parts_json(t), "gathers",
+    return json_pack("{s:o, s:I, s:I, s:I}", "parts", breakdown_json(t), "gathers",
                      (json_int_t)(alone ? 0 : ith_simulate_gathers(&f->model)), "collectives",
                      (json_int_t)(alone ? 0 : ith_simulate_collectives(&f->model)), "sent_bytes",
                      (json_int_t)t->sent);

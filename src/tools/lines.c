@@ -67,12 +67,12 @@ void ith_line_close(ith_line *l)
     ith_vector_buffers_close(&l->buffers);
 }
 
-bool ith_line_begins(ith_kernel_bench *b, const char *kernel, const char *part, int64_t tokens)
+bool ith_line_begins(ith_kernel_bench *b, const char *kernel, const char *operand, int64_t tokens)
 {
     const ith_bench_kernels_params *p = b->params;
     char label[200];
 
-    snprintf(label, sizeof label, "%s %s.%s %lld", kernel, b->shape, part, (long long)tokens);
+    snprintf(label, sizeof label, "%s %s.%s %lld", kernel, b->shape, operand, (long long)tokens);
     if (b->cancelled || (p->filter != NULL && strstr(label, p->filter) == NULL))
         return false;
     if (b->counting) {
@@ -85,15 +85,15 @@ bool ith_line_begins(ith_kernel_bench *b, const char *kernel, const char *part, 
     return !b->cancelled;
 }
 
-json_t *ith_line_describe(const ith_kernel_bench *b, const char *kernel, const char *part,
+json_t *ith_line_describe(const ith_kernel_bench *b, const char *kernel, const char *operand,
                           const ith_line *l, double s)
 {
     return json_pack("{s:s, s:s, s:s, s:s, s:I, s:o}", "kernel", kernel, "simd", b->kernels->name,
-                     "shape", b->shape, "part", part, "cols", (json_int_t)l->cols, "seconds",
+                     "shape", b->shape, "part", operand, "cols", (json_int_t)l->cols, "seconds",
                      ith_json_number(s));
 }
 
-void ith_line_measure(ith_kernel_bench *b, const char *kernel, const char *part, ith_line *l,
+void ith_line_measure(ith_kernel_bench *b, const char *kernel, const char *operand, ith_line *l,
                       double ops, double bytes, double ops_ceiling)
 {
     size_t copy = (size_t)bytes;
@@ -104,7 +104,7 @@ void ith_line_measure(ith_kernel_bench *b, const char *kernel, const char *part,
     ith_line_run(b, l);
     b->pool_at = (size_t)((l->first + l->runs * l->per_run) % l->copies) * copy;
     s = l->best_s / (double)l->per_run;
-    result = ith_line_describe(b, kernel, part, l, s);
+    result = ith_line_describe(b, kernel, operand, l, s);
     json_object_set_new(result, "rows", json_integer(l->rows));
     json_object_set_new(result, "tokens", json_integer(l->tokens));
     json_object_set_new(result, "gops", ith_json_number(ops / s * 1e-9));

@@ -71,9 +71,9 @@ struct ith_line {
     void *memory; /* of the operands that are not in the pool */
 };
 
-/* Returns true if the line "KERNEL SHAPE.PART TOKENS" is to be measured: the filter selects it and
+/* Returns true if the line "KERNEL SHAPE.OPERAND TOKENS" is to be measured: the filter selects it and
  * the first round is over. Counts the line and reports progress. */
-bool ith_line_begins(ith_kernel_bench *b, const char *kernel, const char *part, int64_t tokens);
+bool ith_line_begins(ith_kernel_bench *b, const char *kernel, const char *operand, int64_t tokens);
 
 /* Bytes of the pool that a line may use. */
 size_t ith_line_pool(const ith_kernel_bench *b);
@@ -110,12 +110,12 @@ void ith_line_run(const ith_kernel_bench *b, ith_line *l);
 double ith_line_mean_s(const ith_line *l);
 
 /* The JSON fields that all lines have. `s`: seconds of one call. */
-json_t *ith_line_describe(const ith_kernel_bench *b, const char *kernel, const char *part,
+json_t *ith_line_describe(const ith_kernel_bench *b, const char *kernel, const char *operand,
                           const ith_line *l, double s);
 
 /* Runs a product or attention line and appends its figures to the results. One copy needs `ops`
  * operations and reads `bytes` from memory (0: its operands stay in cache). */
-void ith_line_measure(ith_kernel_bench *b, const char *kernel, const char *part, ith_line *l,
+void ith_line_measure(ith_kernel_bench *b, const char *kernel, const char *operand, ith_line *l,
                       double ops, double bytes, double ops_ceiling);
 
 /* All lines of one family for b->shape. */

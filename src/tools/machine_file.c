@@ -12,26 +12,26 @@ enum { CORES_MOST = 1 << 16, TOKENS_MOST = 1 << 20, PATH = 80 };
 static const int64_t BYTES_MOST = INT64_C(1) << 50;
 
 /* An object of the file, and its place there: "rates[2]", "" for the file itself. */
-typedef struct part {
+typedef struct scope {
     const json_t *object;
     const char *where;
     char path[PATH];
     ith_error *err;
-} part;
+} scope;
 
-static const char *dot(const part *p)
+static const char *dot(const scope *p)
 {
     return p->path[0] != 0 ? "." : "";
 }
 
-static ith_status wrong(const part *p, const char *key, const char *expected)
+static ith_status wrong(const scope *p, const char *key, const char *expected)
 {
     return ith_fail(p->err, ITH_E_FORMAT, "%s: %s%s%s should be %s", p->where, p->path, dot(p), key,
                     expected);
 }
 
 /* An object whose keys are all among `keys`, words with a space after each. */
-static ith_status check_keys(const part *p, const char *keys)
+static ith_status check_keys(const scope *p, const char *keys)
 {
     const char *key;
     json_t *value;
@@ -51,7 +51,7 @@ static ith_status check_keys(const part *p, const char *keys)
     return ITH_OK;
 }
 
-static ith_status real(const part *p, const char *key, double least, double most, double *out)
+static ith_status real(const scope *p, const char *key, double least, double most, double *out)
 {
     const json_t *value = json_object_get(p->object, key);
     double x = json_number_value(value);
@@ -65,7 +65,7 @@ static ith_status real(const part *p, const char *key, double least, double most
     return wrong(p, key, expected);
 }
 
-static ith_status whole(const part *p, const char *key, int64_t least, int64_t most, int64_t *out)
+static ith_status whole(const scope *p, const char *key, int64_t least, int64_t most, int64_t *out)
 {
     const json_t *value = json_object_get(p->object, key);
     int64_t x = json_integer_value(value);
@@ -80,7 +80,7 @@ static ith_status whole(const part *p, const char *key, int64_t least, int64_t m
     return wrong(p, key, expected);
 }
 
-static ith_status count(const part *p, const char *key, int most, int *out)
+static ith_status count(const scope *p, const char *key, int most, int *out)
 {
     int64_t x;
     ITH_TRY(whole(p, key, 1, most, &x));
@@ -89,7 +89,7 @@ static ith_status count(const part *p, const char *key, int most, int *out)
 }
 
 /* One line, because texts go to terminals and into scripts; nothing that would have to be cut. */
-static ith_status text(const part *p, const char *key, const char **out)
+static ith_status text(const scope *p, const char *key, const char **out)
 {
     const json_t *value = json_object_get(p->object, key);
     char clean[ITH_MACHINE_TEXT];
@@ -103,21 +103,21 @@ static ith_status text(const part *p, const char *key, const char **out)
 }
 
 /* Is the key absent or null? */
-static bool lacks(const part *p, const char *key)
+static bool lacks(const scope *p, const char *key)
 {
     const json_t *value = json_object_get(p->object, key);
     return value == NULL || json_is_null(value);
 }
 
-static part member(const part *p, const char *key)
+static scope member(const scope *p, const char *key)
 {
-    part m = {.object = json_object_get(p->object, key), .where = p->where, .err = p->err};
+    scope m = {.object = json_object_get(p->object, key), .where = p->where, .err = p->err};
     snprintf(m.path, sizeof m.path, "%.30s%s%.30s", p->path, dot(p), key);
     return m;
 }
 
 /* The list `key`, of `least` to ITH_MACHINE_LIST items. */
-static ith_status list(const part *p, const char *key, int least, const json_t **out, int *n)
+static ith_status list(const scope *p, const char *key, int least, const json_t **out, int *n)
 {
     const json_t *value = json_object_get(p->object, key);
     char expected[80];
@@ -130,18 +130,18 @@ static ith_status list(const part *p, const char *key, int least, const json_t *
     return wrong(p, key, expected);
 }
 
-static part item(const part *p, const char *key, const json_t *items, int i)
+static scope item(const scope *p, const char *key, const json_t *items, int i)
 {
-    part m = {.object = json_array_get(items, (size_t)i), .where = p->where, .err = p->err};
+    scope m = {.object = json_array_get(items, (size_t)i), .where = p->where, .err = p->err};
     snprintf(m.path, sizeof m.path, "%.30s%s%.30s[%d]", p->path, dot(p), key, i);
     return m;
 }
 
 /* ---- Fields ---- */
 
-static ith_status read_cpu(const part *root, ith_machine *m)
+static ith_status read_cpu(const scope *root, ith_machine *m)
 {
-    part cpu = member(root, "cpu");
+    scope cpu = member(root, "cpu");
     const json_t *caches;
     const char *name;
     int64_t *const to[] = {&m->caches.l1, &m->caches.l2, &m->caches.l3};
@@ -168,9 +168,9 @@ static ith_status read_cpu(const part *root, ith_machine *m)
     return ITH_OK;
 }
 
-static ith_status read_memory(const part *root, ith_machine *m)
+static ith_status read_memory(const scope *root, ith_machine *m)
 {
-    part memory = member(root, "memory");
+    scope memory = member(root, "memory");
     const json_t *nodes;
     double rate;
     int cores;
@@ -185,7 +185,7 @@ static ith_status read_memory(const part *root, ith_machine *m)
         return ITH_OK;
     ITH_TRY(list(&memory, "nodes", 1, &nodes, &m->memory_nodes));
     for (int i = 0; i < m->memory_nodes; i++) {
-        part node = item(&memory, "nodes", nodes, i);
+        scope node = item(&memory, "nodes", nodes, i);
         ITH_TRY(check_keys(&node, "cores read_gbps "));
         ITH_TRY(count(&node, "cores", CORES_MOST, &cores));
         ITH_TRY(real(&node, "read_gbps", RATE_LEAST, RATE_MOST, &rate));
@@ -193,13 +193,13 @@ static ith_status read_memory(const part *root, ith_machine *m)
     return ITH_OK;
 }
 
-static ith_status read_rates(const part *root, ith_machine *m)
+static ith_status read_rates(const scope *root, ith_machine *m)
 {
     const json_t *rates;
 
     ITH_TRY(list(root, "rates", 1, &rates, &m->n_rates));
     for (int i = 0; i < m->n_rates; i++) {
-        part p = item(root, "rates", rates, i);
+        scope p = item(root, "rates", rates, i);
         ith_machine_rate *r = &m->rates[i];
 
         ITH_TRY(check_keys(&p, "threads read_gbps integer_gops f32_gflops decode_gbps "));
@@ -224,9 +224,9 @@ static ith_status read_rates(const part *root, ith_machine *m)
 }
 
 /* Rates by instruction set, which only people read. */
-static ith_status read_levels(const part *root)
+static ith_status read_levels(const scope *root)
 {
-    part levels = member(root, "integer_gops");
+    scope levels = member(root, "integer_gops");
     const char *level;
     json_t *value;
     double rate;
@@ -259,7 +259,7 @@ static const char *kv_name(int i)
     return ith_kv_layout_name((ith_kv_layout)i);
 }
 
-static ith_status read_products(const part *root, ith_machine *m)
+static ith_status read_products(const scope *root, ith_machine *m)
 {
     const json_t *products;
     const char *name;
@@ -269,7 +269,7 @@ static ith_status read_products(const part *root, ith_machine *m)
         return ITH_OK;
     ITH_TRY(list(root, "products", 0, &products, &n));
     for (; m->n_products < n; m->n_products++) {
-        part p = item(root, "products", products, m->n_products);
+        scope p = item(root, "products", products, m->n_products);
         ith_machine_product *out = &m->products[m->n_products];
 
         ITH_TRY(check_keys(&p, "layout tokens gops "));
@@ -287,7 +287,7 @@ static ith_status read_products(const part *root, ith_machine *m)
     return ITH_OK;
 }
 
-static ith_status read_attention(const part *root, ith_machine *m)
+static ith_status read_attention(const scope *root, ith_machine *m)
 {
     const json_t *attention;
     const char *name;
@@ -297,7 +297,7 @@ static ith_status read_attention(const part *root, ith_machine *m)
         return ITH_OK;
     ITH_TRY(list(root, "attention", 0, &attention, &n));
     for (; m->n_attention < n; m->n_attention++) {
-        part p = item(root, "attention", attention, m->n_attention);
+        scope p = item(root, "attention", attention, m->n_attention);
         ith_machine_attention *out = &m->attention[m->n_attention];
 
         ITH_TRY(check_keys(&p, "kv head_dim rows gops "));
@@ -317,7 +317,7 @@ static ith_status read_attention(const part *root, ith_machine *m)
     return ITH_OK;
 }
 
-static ith_status read_barriers(const part *root, ith_machine *m)
+static ith_status read_barriers(const scope *root, ith_machine *m)
 {
     const json_t *barriers;
 
@@ -325,7 +325,7 @@ static ith_status read_barriers(const part *root, ith_machine *m)
         return ITH_OK;
     ITH_TRY(list(root, "barriers", 0, &barriers, &m->n_barriers));
     for (int i = 0; i < m->n_barriers; i++) {
-        part p = item(root, "barriers", barriers, i);
+        scope p = item(root, "barriers", barriers, i);
 
         ITH_TRY(check_keys(&p, "threads us "));
         ITH_TRY(count(&p, "threads", CORES_MOST, &m->barriers[i].threads));
@@ -337,9 +337,9 @@ static ith_status read_barriers(const part *root, ith_machine *m)
     return ITH_OK;
 }
 
-static ith_status read_link(const part *links, const char *key, ith_machine_link *out)
+static ith_status read_link(const scope *links, const char *key, ith_machine_link *out)
 {
-    part link = member(links, key);
+    scope link = member(links, key);
 
     if (lacks(links, key))
         return ITH_OK;
@@ -351,9 +351,9 @@ static ith_status read_link(const part *links, const char *key, ith_machine_link
     return ITH_OK;
 }
 
-static ith_status read_links(const part *root, ith_machine *m)
+static ith_status read_links(const scope *root, ith_machine *m)
 {
-    part links = member(root, "links"), disk = member(root, "disk");
+    scope links = member(root, "links"), disk = member(root, "disk");
 
     if (!lacks(root, "links")) {
         ITH_TRY(check_keys(&links, "inside between "));
@@ -369,7 +369,7 @@ static ith_status read_links(const part *root, ith_machine *m)
 }
 
 /* A list of texts that only people read. */
-static ith_status check_texts(const part *root, const char *key)
+static ith_status check_texts(const scope *root, const char *key)
 {
     const json_t *texts;
     int n;
@@ -386,7 +386,7 @@ static ith_status check_texts(const part *root, const char *key)
 ith_status ith_machine_of_json(const json_t *json, const char *where, ith_machine *m,
                                ith_error *err)
 {
-    part root = {.object = json, .where = where, .err = err};
+    scope root = {.object = json, .where = where, .err = err};
     const char *name, *date, *schema = json_string_value(json_object_get(json, "schema"));
 
     *m = (ith_machine){0};

@@ -1,7 +1,7 @@
 /* rates.h - the rates of an engine's own kernels, and the cost of a prompt that follows from them.
  *
  * Each kernel is measured alone. The cost is the time that a prefill would take if a pass were
- * nothing but its kernels, one after another. It has two parts:
+ * nothing but its kernels, one after another. It has two terms:
  *
  *   linear      the same for every token: the matrices of all layers with a chunk's tokens,
  *               recurrent states, and the activations that pass through memory from one kernel to

@@ -17,7 +17,7 @@ typedef struct ith_vector_buffers {
 
 typedef struct ith_vector_kernel {
     const char *kernel;
-    const char *part; /* the vector of a model that has this length, such as "hidden" or "ffn" */
+    const char *operand; /* the vector of a model that has this length, such as "hidden" or "ffn" */
     int64_t (*elements)(const ith_hparams *hp);
     void (*run)(const ith_kernels *k, const ith_vector_buffers *b, int64_t n);
 } ith_vector_kernel;
