@@ -25,7 +25,7 @@
  * marks and white space beside them are told as nothing. Thoughts are searched for no calls.
  *
  * What is told does not depend on how the text is cut into chunks, but for how texts and arguments
- * are cut into pieces.
+ * are cut.
  */
 #ifndef ITH_OPENAI_CALLS_H
 #define ITH_OPENAI_CALLS_H

@@ -48,7 +48,7 @@ static piece piece_of(const ith_answer *a, int32_t id, bool first)
     return p;
 }
 
-/* What a token is called: its text; "bytes:\xe2\x82" if that is a part of a character; its id if
+/* What a token is called: its text; "bytes:\xe2\x82" if they are part of a character; its id if
  * the model has no tokenizer. */
 static json_t *name_of(const piece *p, int32_t id)
 {
@@ -109,34 +109,34 @@ static json_t *top_of(const ith_answer *a, const ith_ranked *ranked)
 /* Token k of prompt and answer. ranked: [1 + top]; NULL: nothing is known of it, as of the first.
  * Offsets are those of the prompt's text as it was sent, then of the answer behind it. */
 static void list_token(const ith_answer *a, lists *l, const ith_asked *asked, size_t k, int32_t id,
-                       const ith_ranked *ranked, ith_part *part)
+                       const ith_ranked *ranked, ith_told *told)
 {
     bool echo = a->request.echo, of_text = !echo || k >= asked->before;
     piece p = piece_of(a, id, echo && k == asked->before);
 
     if (echo && k == asked->n)
-        part->offset = characters(asked->text, asked->len);
+        told->offset = characters(asked->text, asked->len);
     json_array_append_new(l->tokens, name_of(&p, id));
     json_array_append_new(l->logprobs, ranked != NULL ? logprob(ranked) : json_null());
-    json_array_append_new(l->offsets, json_integer(part->offset));
+    json_array_append_new(l->offsets, json_integer(told->offset));
     json_array_append_new(l->top, ranked != NULL ? top_of(a, ranked) : json_null());
     if (of_text && p.bytes != NULL)
-        part->offset += characters(p.bytes, p.len);
+        told->offset += characters(p.bytes, p.len);
     free(p.owned);
 }
 
 static json_t *completion_logprobs(const ith_answer *a, const ith_asked *asked,
-                                   const ith_news *news, ith_part *part)
+                                   const ith_news *news, ith_told *told)
 {
-    size_t one = 1 + (size_t)a->call->top, k = part->known.token;
+    size_t one = 1 + (size_t)a->call->top, k = told->known.token;
     lists l = {json_array(), json_array(), json_array(), json_array()};
 
-    if (a->request.echo && !part->begun)
-        list_token(a, &l, asked, 0, asked->ids[0], NULL, part);
+    if (a->request.echo && !told->begun)
+        list_token(a, &l, asked, 0, asked->ids[0], NULL, told);
     k += a->request.echo; /* the first is not among them */
     for (size_t i = 0; i < news->n_tokens; i++) {
         const ith_ranked *t = news->tokens + i * one;
-        list_token(a, &l, asked, k + i, t->id, t, part);
+        list_token(a, &l, asked, k + i, t->id, t, told);
     }
     return json_pack("{s:o, s:o, s:o, s:o}", "tokens", l.tokens, "token_logprobs", l.logprobs,
                      "top_logprobs", l.top, "text_offset", l.offsets);
@@ -157,14 +157,14 @@ static json_t *chat_token(const ith_answer *a, const ith_ranked *t, bool first)
     return token;
 }
 
-static json_t *chat_logprobs(const ith_answer *a, const ith_news *news, const ith_part *part)
+static json_t *chat_logprobs(const ith_answer *a, const ith_news *news, const ith_told *told)
 {
     size_t one = 1 + (size_t)a->call->top;
     json_t *content = json_array();
 
     for (size_t i = 0; i < news->n_tokens; i++) {
         const ith_ranked *t = news->tokens + i * one;
-        bool first = part->known.token + i == 0;
+        bool first = told->known.token + i == 0;
         json_t *token = chat_token(a, t, first), *top = json_array();
         for (size_t k = 1; k < one; k++)
             json_array_append_new(top, chat_token(a, t + k, first));
@@ -176,19 +176,19 @@ static json_t *chat_logprobs(const ith_answer *a, const ith_news *news, const it
 
 /* ---- Choices ---- */
 
-static const char *finish_of(const ith_news *news, const ith_part *part)
+static const char *finish_of(const ith_news *news, const ith_told *told)
 {
     if (!news->ended)
         return NULL;
     if (news->finish != ITH_FINISH_STOP)
         return "length";
-    return part->message != NULL ? ith_message_stop(part->message) : "stop";
+    return told->message != NULL ? ith_message_stop(told->message) : "stop";
 }
 
 /* The new text, after the echo if that was not shown yet. */
-static json_t *text_of(const ith_asked *asked, const ith_news *news, const ith_part *part)
+static json_t *text_of(const ith_asked *asked, const ith_news *news, const ith_told *told)
 {
-    size_t before = part->begun ? 0 : asked->len;
+    size_t before = told->begun ? 0 : asked->len;
     char *both = ith_json_malloc(before + news->len + 1);
     json_t *text;
 
@@ -202,96 +202,96 @@ static json_t *text_of(const ith_asked *asked, const ith_news *news, const ith_p
     return text;
 }
 
-static bool open_message(const ith_answer *a, size_t i, ith_part *part)
+static bool open_message(const ith_answer *a, size_t i, ith_told *told)
 {
     char key[60];
 
     snprintf(key, sizeof key, "%s %zu", a->id, i);
-    part->message = ith_message_open(&a->request, key);
-    return part->message != NULL;
+    told->message = ith_message_open(&a->request, key);
+    return told->message != NULL;
 }
 
 /* The text goes to the message, token by token, which is how those of thoughts are counted. False:
  * no memory. */
-static bool push_text(const ith_answer *a, size_t i, const ith_news *news, ith_part *part)
+static bool push_text(const ith_answer *a, size_t i, const ith_news *news, ith_told *told)
 {
     size_t at = 0;
 
-    if (part->message == NULL && !open_message(a, i, part))
+    if (told->message == NULL && !open_message(a, i, told))
         return false;
     for (size_t k = 0; k < news->n_ends; k++) {
-        bool before = ith_message_is_thinking(part->message);
-        if (!ith_message_push(part->message, news->text + at, news->ends[k] - at, false))
+        bool before = ith_message_is_thinking(told->message);
+        if (!ith_message_push(told->message, news->text + at, news->ends[k] - at, false))
             return false;
         at = news->ends[k];
-        part->thought += before || ith_message_is_thinking(part->message);
+        told->thought += before || ith_message_is_thinking(told->message);
     }
-    return ith_message_push(part->message, news->text + at, news->len - at, news->ended);
+    return ith_message_push(told->message, news->text + at, news->len - at, news->ended);
 }
 
 /* Is there something to be told? What may become a call is held back. */
-static bool has_news(const ith_news *news, const ith_part *part, bool chat)
+static bool has_news(const ith_news *news, const ith_told *told, bool chat)
 {
-    bool text = chat ? ith_message_has_news(part->message) : news->len > 0;
+    bool text = chat ? ith_message_has_news(told->message) : news->len > 0;
 
-    return !part->begun || text || news->n_tokens > 0 || news->ended;
+    return !told->begun || text || news->n_tokens > 0 || news->ended;
 }
 
-static json_t *choice_json(const ith_answer *a, size_t i, const ith_news *news, ith_part *part,
+static json_t *choice_json(const ith_answer *a, size_t i, const ith_news *news, ith_told *told,
                            bool streamed)
 {
     const ith_asked *asked = &a->prompts[i / (size_t)a->request.n];
     json_t *logprobs = json_null();
 
     if (a->call->logprobs)
-        logprobs = a->request.chat ? chat_logprobs(a, news, part)
-                                   : completion_logprobs(a, asked, news, part);
+        logprobs = a->request.chat ? chat_logprobs(a, news, told)
+                                   : completion_logprobs(a, asked, news, told);
     if (a->request.chat)
         return json_pack("{s:I, s:o, s:o, s:s?}", "index", (json_int_t)i,
-                         streamed ? "delta" : "message", ith_message_json(part->message, streamed),
-                         "logprobs", logprobs, "finish_reason", finish_of(news, part));
+                         streamed ? "delta" : "message", ith_message_json(told->message, streamed),
+                         "logprobs", logprobs, "finish_reason", finish_of(news, told));
     return json_pack("{s:I, s:o, s:o, s:s?}", "index", (json_int_t)i, "text",
-                     text_of(asked, news, part), "logprobs", logprobs, "finish_reason",
-                     finish_of(news, part));
+                     text_of(asked, news, told), "logprobs", logprobs, "finish_reason",
+                     finish_of(news, told));
 }
 
-bool ith_answer_choice(const ith_answer *a, size_t i, const ith_news *news, ith_part *part,
+bool ith_answer_choice(const ith_answer *a, size_t i, const ith_news *news, ith_told *told,
                        bool streamed, json_t **choice)
 {
     *choice = NULL;
-    if (part->ended)
+    if (told->ended)
         return true;
-    if (a->request.chat && !push_text(a, i, news, part))
+    if (a->request.chat && !push_text(a, i, news, told))
         return false;
-    if (has_news(news, part, a->request.chat)) {
-        *choice = choice_json(a, i, news, part, streamed);
-        part->begun = true;
+    if (has_news(news, told, a->request.chat)) {
+        *choice = choice_json(a, i, news, told, streamed);
+        told->begun = true;
         if (*choice == NULL)
             return false;
     }
-    part->known.text += news->len;
-    part->known.token += news->n_tokens;
-    part->known.answer += news->n_ends;
-    part->ended = news->ended;
+    told->known.text += news->len;
+    told->known.token += news->n_tokens;
+    told->known.answer += news->n_ends;
+    told->ended = news->ended;
     return true;
 }
 
-void ith_part_close(ith_part *part)
+void ith_told_close(ith_told *told)
 {
-    ith_message_close(part->message);
-    part->message = NULL;
+    ith_message_close(told->message);
+    told->message = NULL;
 }
 
 /* ---- Around them ---- */
 
-json_t *ith_answer_usage(const ith_answer *a, const ith_part *parts)
+json_t *ith_answer_usage(const ith_answer *a, const ith_told *told)
 {
     int64_t n = 0, thought = 0, reused = 0;
     json_t *usage;
 
     for (size_t i = 0; i < a->call->n; i++) {
         n += (int64_t)a->call->choices[i].n_answer;
-        thought += parts[i].thought;
+        thought += told[i].thought;
         reused += i % (size_t)a->request.n == 0 ? a->call->choices[i].reused : 0;
     }
     usage = json_pack("{s:I, s:I, s:I}", "prompt_tokens", (json_int_t)a->prompt_tokens,

@@ -1,7 +1,7 @@
 /* answer.h - what is known of a call, in OpenAI's JSON.
  *
- * A part of a choice is what has come since the last one, behind what is `known`. A response has
- * the only part of each choice, a stream has many.
+ * A response tells each choice at once, a stream as its tokens come. ith_told is how far a client
+ * has been told of a choice.
  */
 #ifndef ITH_SERVE_ANSWER_H
 #define ITH_SERVE_ANSWER_H
@@ -34,27 +34,27 @@ typedef struct ith_answer {
     size_t n_prompts;
 } ith_answer;
 
-/* Zeroed at first; to be closed. */
-typedef struct ith_part {
+/* What the client has been told of a choice. Zeroed at first; to be closed. */
+typedef struct ith_told {
     ith_message_text *message; /* of a chat; NULL: not begun */
     ith_known known;
     int64_t thought; /* tokens of thoughts */
     int64_t offset;  /* characters before known.token: text_offset */
     bool begun;
     bool ended; /* its finish_reason has been sent */
-} ith_part;
+} ith_told;
 
 void ith_answer_free(void *answer);
 
-void ith_part_close(ith_part *part);
+void ith_told_close(ith_told *told);
 
-/* The news of choice i, after `part`, as an entry of "choices", the caller's; *part moves on. NULL:
+/* What is new of choice i, after `told`, as an entry of "choices", the caller's; *told moves on. NULL:
  * there are none. False: no memory. `streamed`: in the form of a stream. */
-bool ith_answer_choice(const ith_answer *answer, size_t i, const ith_news *news, ith_part *part,
+bool ith_answer_choice(const ith_answer *answer, size_t i, const ith_news *news, ith_told *told,
                        bool streamed, json_t **choice);
 
-/* When all choices have ended. parts: [n of the call]. */
-json_t *ith_answer_usage(const ith_answer *answer, const ith_part *parts);
+/* When all choices have ended. told: [n of the call]. */
+json_t *ith_answer_usage(const ith_answer *answer, const ith_told *told);
 
 /* A response, or a chunk of a stream, around `choices`; takes both. usage NULL: none. */
 json_t *ith_answer_json(const ith_answer *answer, json_t *choices, json_t *usage, bool streamed);

@@ -239,13 +239,13 @@ static bool has_ended(const ith_call *call, const ith_choice **failed)
 /* The response, of the only choice. `events` is filled. NULL: no memory. */
 static json_t *whole_response(const ith_answer *a, json_t *events)
 {
-    ith_part part = {0};
+    ith_told told = {0};
     ith_news news;
     json_t *choice = NULL, *usage;
-    bool fine = ith_choice_news(&a->call->choices[0], &part.known, &news) &&
-                ith_answer_choice(a, 0, &news, &part, true, &choice);
+    bool fine = ith_choice_news(&a->call->choices[0], &told.known, &news) &&
+                ith_answer_choice(a, 0, &news, &told, true, &choice);
 
-    usage = ith_answer_usage(a, &part);
+    usage = ith_answer_usage(a, &told);
     fine =
         fine && choice != NULL &&
         ith_response_delta(a->response, json_object_get(choice, "delta"), events) &&
@@ -254,7 +254,7 @@ static json_t *whole_response(const ith_answer *a, json_t *events)
     json_decref(usage);
     json_decref(choice);
     ith_news_free(&news);
-    ith_part_close(&part);
+    ith_told_close(&told);
     return fine ? ith_response_json(a->response) : NULL;
 }
 
@@ -262,23 +262,23 @@ static json_t *whole_response(const ith_answer *a, json_t *events)
 static json_t *whole_chat(const ith_answer *a)
 {
     json_t *choices = json_array(), *all = NULL;
-    ith_part *parts = calloc(a->call->n, sizeof *parts);
-    bool fine = choices != NULL && parts != NULL;
+    ith_told *told = calloc(a->call->n, sizeof *told);
+    bool fine = choices != NULL && told != NULL;
 
     for (size_t i = 0; fine && i < a->call->n; i++) {
         ith_news news;
         json_t *choice = NULL;
-        fine = ith_choice_news(&a->call->choices[i], &parts[i].known, &news) &&
-               ith_answer_choice(a, i, &news, &parts[i], false, &choice) &&
+        fine = ith_choice_news(&a->call->choices[i], &told[i].known, &news) &&
+               ith_answer_choice(a, i, &news, &told[i], false, &choice) &&
                json_array_append_new(choices, choice) == 0;
         ith_news_free(&news);
-        ith_part_close(&parts[i]);
+        ith_told_close(&told[i]);
     }
     if (fine)
-        all = ith_answer_json(a, choices, ith_answer_usage(a, parts), false);
+        all = ith_answer_json(a, choices, ith_answer_usage(a, told), false);
     else
         json_decref(choices);
-    free(parts);
+    free(told);
     return all;
 }
 
@@ -338,7 +338,7 @@ typedef struct stream {
     char *out;    /* [len], malloc'd; what is not sent begins at `at` */
     size_t len, at;
     bool done, broken, begun;
-    ith_part parts[];
+    ith_told told[];
 } stream;
 
 /* Appends PREFIX TEXT and an empty line. */
@@ -401,7 +401,7 @@ static void put_response(stream *s, const json_t *choice)
     if (choice != NULL)
         fine = fine && ith_response_delta(a->response, json_object_get(choice, "delta"), events);
     if (finish != NULL) {
-        usage = ith_answer_usage(a, s->parts);
+        usage = ith_answer_usage(a, s->told);
         fine = fine && ith_response_end(a->response, finish, usage, events);
         json_decref(usage);
     }
@@ -417,7 +417,7 @@ static void put_end(stream *s)
     if (a->response != NULL)
         return; /* its last event was that */
     if (a->request.include_usage)
-        put_json(s, ith_answer_json(a, json_array(), ith_answer_usage(a, s->parts), true));
+        put_json(s, ith_answer_json(a, json_array(), ith_answer_usage(a, s->told), true));
     put(s, "data: ", "[DONE]");
 }
 
@@ -458,7 +458,7 @@ static bool copy_state(const stream *s, state *now)
     for (size_t i = 0; i < call->n; i++) {
         const ith_choice *c = &call->choices[i];
         int64_t n = (int64_t)c->n_ids;
-        fine = ith_choice_news(c, &s->parts[i].known, &now->news[i]) && fine;
+        fine = ith_choice_news(c, &s->told[i].known, &now->news[i]) && fine;
         now->computed += c->computed < n ? c->computed : n;
         now->all += n;
     }
@@ -474,7 +474,7 @@ static void put_news(stream *s, const state *now)
         json_t *choice;
         if (news->n_answer == 0 && !news->ended)
             continue;
-        if (!ith_answer_choice(a, i, news, &s->parts[i], true, &choice))
+        if (!ith_answer_choice(a, i, news, &s->told[i], true, &choice))
             s->broken = true;
         else if (a->response != NULL) {
             put_response(s, choice);
@@ -559,7 +559,7 @@ static void free_stream(void *user)
     stream *s = user;
 
     for (size_t i = 0; i < s->answer->call->n; i++)
-        ith_part_close(&s->parts[i]);
+        ith_told_close(&s->told[i]);
     ith_call_leave(s->answer->call);
     free(s->out);
     free(s);
@@ -568,7 +568,7 @@ static void free_stream(void *user)
 /* Takes the call. */
 static enum MHD_Result begin_stream(ith_visit *x, ith_answer *a)
 {
-    stream *s = calloc(1, sizeof *s + a->call->n * sizeof s->parts[0]);
+    stream *s = calloc(1, sizeof *s + a->call->n * sizeof s->told[0]);
     struct MHD_Response *response;
 
     if (s == NULL) {
