@@ -60,7 +60,7 @@
 /* ---- Weight tiles ---------------------------------------------------------------------------- *
  *
  * A quantized matrix [rows, cols] is a sequence of tiles of 16 rows; cols is padded to groups of
- * 32. A tile holds three parts, one after another: the blocks, a block for 1 or 8 groups; f16
+ * 32. A tile holds, one after another: the blocks, a block for 1 or 8 groups; f16
  * scales d, 16 of each block, of rows 0..15; in layouts with minima, 16 f16 m of each block. (In
  * mxfp4 the scales are bytes e instead.) A block holds the quants of its groups, then the small
  * scales of its groups. layouts.inc has the sizes, tile.h the offsets.
@@ -161,7 +161,7 @@ enum { ITH_START = 0x4B400000 }; /* the bits of ITH_SHIFT = 1.5 * 2^23 */
 #define ITH_SHIFT          12582912.0f
 #define ITH_ACT_SCALE_MOST 0x1p104f
 
-/* Activations of consecutive tokens. In the first part, row t of an array starts at t * groups (of
+/* Activations of consecutive tokens. In the first four, row t of an array starts at t * groups (of
  * quants: at t * groups * 32). */
 typedef struct ith_acts {
     /* For quantized layouts. */

@@ -32,29 +32,29 @@ enum {
 };
 
 /* A stretch of up to sixteen tokens, zeros in rows not in use. */
-typedef struct tokens_part {
+typedef struct tokens_stretch {
     int8_t quants[STRETCH][TILE_TOKENS][ITH_GROUP];
     float scales[TILE_TOKENS][STRETCH], sums[TILE_TOKENS][STRETCH];
-} tokens_part;
+} tokens_stretch;
 
 /* A stretch of two tiles of weights. */
-typedef struct weights_part {
+typedef struct weights_stretch {
     int8_t quants[STRETCH][MAX_TILES][QUADS][64];
     float scales[STRETCH][MAX_TILES][ITH_TILE_ROWS], minima[STRETCH][MAX_TILES][ITH_TILE_ROWS];
-} weights_part;
+} weights_stretch;
 
 typedef int32_t dots_t[CHUNK][MAX_TILES][TILE_TOKENS][ITH_TILE_ROWS];
 
 typedef struct panel {
-    tokens_part tokens[PANEL];
-    weights_part weights;
+    tokens_stretch tokens[PANEL];
+    weights_stretch weights;
     dots_t dots[2];
     float sums[PAIRS][PANEL][TILE_TOKENS][WIDE];
 } __attribute__((aligned(64))) panel;
 
 /* Widens n groups from g on of a tile into tile i. */
 typedef void widen_fn(const uint8_t *tile, int64_t groups, int64_t g, int64_t n, int i,
-                      weights_part *to);
+                      weights_stretch *to);
 
 /* What a call is about. */
 typedef struct product {
@@ -82,7 +82,7 @@ ITH_INLINE __m512i signed_quad(const ith_layout layout, const uint8_t *group, co
 }
 
 ITH_INLINE void widen(const ith_layout layout, const uint8_t *tile, int64_t groups, int64_t first,
-                      int64_t n, int i, weights_part *to)
+                      int64_t n, int i, weights_stretch *to)
 {
     for (int64_t k = 0; k < n; k++) {
         const int64_t g = first + k;
@@ -101,7 +101,7 @@ ITH_INLINE void widen(const ith_layout layout, const uint8_t *tile, int64_t grou
 }
 
 /* Copies n groups from g on of the tokens of a tile. */
-static void take_tokens(const product *p, int64_t block, int64_t g, int64_t n, tokens_part *to)
+static void take_tokens(const product *p, int64_t block, int64_t g, int64_t n, tokens_stretch *to)
 {
     const __mmask16 used = first_lanes(n);
     for (int t = 0; t < p->rows; t++) {
@@ -118,18 +118,18 @@ static void take_tokens(const product *p, int64_t block, int64_t g, int64_t n, t
     }
 }
 
-/* Prefetches part `part` of `parts` of the n groups from g on of two tiles. */
-static void call_weights(const product *p, const uint8_t *tile, int64_t g, int64_t n, int part,
-                         int parts)
+/* Prefetches share `turn` of `turns` of the n groups from g on of two tiles. */
+static void call_weights(const product *p, const uint8_t *tile, int64_t g, int64_t n, int turn,
+                         int turns)
 {
     const int64_t groups = p->acts->groups, quants = ith_tile_quants_at(p->layout, g),
                   bytes = n * ith_tile_group_bytes(p->layout),
                   d = ith_tile_d_at(p->layout, groups, g),
                   d_bytes = ith_tile_d_at(p->layout, groups, g + n - 1) - d + 64;
     for (int i = 0; i < MAX_TILES; i++, tile += p->tile_bytes) {
-        for (int64_t at = bytes * part / parts; at < bytes * (part + 1) / parts; at += 64)
+        for (int64_t at = bytes * turn / turns; at < bytes * (turn + 1) / turns; at += 64)
             ith_fetch_l2(tile + quants + at);
-        for (int64_t at = 0; part == 0 && at < d_bytes; at += 64) {
+        for (int64_t at = 0; turn == 0 && at < d_bytes; at += 64) {
             ith_fetch_l2(tile + d + at);
             if (ith_tile_has_minima(p->layout))
                 ith_fetch_l2(tile + d + at + ith_tile_d_to_m(p->layout, groups));
@@ -139,8 +139,9 @@ static void call_weights(const product *p, const uint8_t *tile, int64_t g, int64
 
 /* ---- Products ---- */
 
-/* The products of groups k and k + 1 of the part: 2 tiles of weights each. `two`: of both. */
-ITH_INLINE void multiply(const bool two, const tokens_part *x, const weights_part *w, int64_t k)
+/* The products of groups k and k + 1 of the stretch: 2 tiles of weights each. `two`: of both. */
+ITH_INLINE void multiply(const bool two, const tokens_stretch *x, const weights_stretch *w,
+                         int64_t k)
 {
     tile_zero(0);
     tile_zero(1);
@@ -172,9 +173,10 @@ ITH_INLINE void store_dots(const bool two, dots_t dots, int i)
 }
 
 /* Adds n groups, a constant, to the float sums of tokens [from, to). k: the first of them in the
- * part. */
-ITH_INLINE void fold_groups(const int n, const bool minima, const dots_t dots, const tokens_part *x,
-                            const weights_part *w, int64_t k, int from, int to, float (*sums)[WIDE])
+ * stretch. */
+ITH_INLINE void fold_groups(const int n, const bool minima, const dots_t dots,
+                            const tokens_stretch *x, const weights_stretch *w, int64_t k, int from,
+                            int to, float (*sums)[WIDE])
 {
     const __m512 zero = _mm512_setzero_ps();
     const int tiles = MAX_TILES, tokens = AT_ONCE;
@@ -206,8 +208,8 @@ ITH_INLINE void fold_groups(const int n, const bool minima, const dots_t dots, c
     }
 }
 
-ITH_INLINE void fold(const bool minima, int64_t n, const dots_t dots, const tokens_part *x,
-                     const weights_part *w, int64_t k, int from, int to, float (*sums)[WIDE])
+ITH_INLINE void fold(const bool minima, int64_t n, const dots_t dots, const tokens_stretch *x,
+                     const weights_stretch *w, int64_t k, int from, int to, float (*sums)[WIDE])
 {
     if (n == CHUNK)
         fold_groups(CHUNK, minima, dots, x, w, k, from, to, sums);
@@ -217,8 +219,8 @@ ITH_INLINE void fold(const bool minima, int64_t n, const dots_t dots, const toke
 }
 
 /* Two tiles of weights times a tile of tokens over a stretch of n groups. */
-ITH_INLINE void multiply_part(const bool minima, int rows, int64_t n, const tokens_part *x,
-                              const weights_part *w, dots_t dots[2], float (*sums)[WIDE])
+ITH_INLINE void multiply_stretch(const bool minima, int rows, int64_t n, const tokens_stretch *x,
+                                 const weights_stretch *w, dots_t dots[2], float (*sums)[WIDE])
 {
     const int half = (rows / 2 + AT_ONCE - 1) / AT_ONCE * AT_ONCE;
     for (int64_t k = 0; k < n + CHUNK; k += CHUNK) {
@@ -240,17 +242,17 @@ ITH_INLINE void multiply_part(const bool minima, int rows, int64_t n, const toke
 }
 
 /* Each with a loop of its own. */
-static __attribute__((noinline)) void part_plain(int rows, int64_t n, const tokens_part *x,
-                                                 const weights_part *w, dots_t dots[2],
-                                                 float (*sums)[WIDE])
+static __attribute__((noinline)) void stretch_plain(int rows, int64_t n, const tokens_stretch *x,
+                                                    const weights_stretch *w, dots_t dots[2],
+                                                    float (*sums)[WIDE])
 {
-    multiply_part(false, rows, n, x, w, dots, sums);
+    multiply_stretch(false, rows, n, x, w, dots, sums);
 }
-static __attribute__((noinline)) void part_minima(int rows, int64_t n, const tokens_part *x,
-                                                  const weights_part *w, dots_t dots[2],
-                                                  float (*sums)[WIDE])
+static __attribute__((noinline)) void stretch_minima(int rows, int64_t n, const tokens_stretch *x,
+                                                     const weights_stretch *w, dots_t dots[2],
+                                                     float (*sums)[WIDE])
 {
-    multiply_part(true, rows, n, x, w, dots, sums);
+    multiply_stretch(true, rows, n, x, w, dots, sums);
 }
 
 /* ---- Panels ---- */
@@ -277,8 +279,8 @@ static void multiply_pair(const product *p, panel *b, const uint8_t *tile, int64
     for (int m = 0; m < p->blocks; m++) {
         if (next)
             call_weights(p, next, next_g, next_n, m, p->blocks);
-        (ith_tile_has_minima(p->layout) ? part_minima : part_plain)(p->rows, n, &b->tokens[m],
-                                                                    &b->weights, b->dots, sums[m]);
+        (ith_tile_has_minima(p->layout) ? stretch_minima : stretch_plain)(
+            p->rows, n, &b->tokens[m], &b->weights, b->dots, sums[m]);
     }
 }
 
@@ -350,7 +352,7 @@ static void gemm(ith_layout layout, widen_fn *widen_layout, ith_gemm_fn *below, 
 
 #define PRODUCT(constant, name)                                                                    \
     static void widen_##name(const uint8_t *tile, int64_t groups, int64_t g, int64_t n, int i,     \
-                             weights_part *to)                                                     \
+                             weights_stretch *to)                                                  \
     {                                                                                              \
         widen(ITH_##constant, tile, groups, g, n, i, to);                                          \
     }                                                                                              \

@@ -56,8 +56,8 @@ ITH_INLINE void dot_weights(const int rows, const int8_t *values, int64_t stride
         EACH_ROW
         for (int v = 0; v < 2; v++) {
             const __m256i sixteens = _mm256_slli_epi32(_mm256_madd_epi16(high[r][v], ones), 4);
-            const __m256i part = _mm256_add_epi32(_mm256_madd_epi16(low[r][v], ones), sixteens);
-            sum[r][v] = _mm256_add_epi32(sum[r][v], part);
+            const __m256i partial = _mm256_add_epi32(_mm256_madd_epi16(low[r][v], ones), sixteens);
+            sum[r][v] = _mm256_add_epi32(sum[r][v], partial);
         }
     }
 }

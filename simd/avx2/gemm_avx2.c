@@ -1,10 +1,10 @@
 /* gemm_avx2.c - quantized products by vpmaddubsw.
  *
  * vpmaddubsw adds the products of two unsigned bytes of weights with two quants to 16 bits. The
- * sums of a run are taken in two parts, neither of which leaves 16 bits: with 4 bits to a weight,
+ * sums of a run are taken in two halves, neither of which leaves 16 bits: with 4 bits to a weight,
  * each is at most 4 * 2 * 15 * 127, so that even both together fit; with 5 bits,
  * 4 * 2 * 31 * 127 = 31,496; with 6 bits a run is half a group, and each is at most
- * 2 * 2 * 63 * 127 = 32,004. Bytes are taken as two nibbles: the parts then are of the low and the
+ * 2 * 2 * 63 * 127 = 32,004. Bytes are taken as two nibbles: the halves then are of the low and the
  * high ones, at most 8 * 2 * 15 * 127 = 30,480, and the latter counts sixteen times.
  */
 #include "simd/avx2/unpack_avx2.h"
@@ -13,9 +13,9 @@
 
 enum { MAX_TOKENS = 4, EVEN_TOKENS = 2 };
 
-/* The weights of step k of a run, for both parts. */
-ITH_INLINE void load_parts(const ith_layout layout, const uint8_t *group, const int run,
-                           const int k, __m256i *first, __m256i *second)
+/* The weights of step k of a run, for both halves. */
+ITH_INLINE void load_halves(const ith_layout layout, const uint8_t *group, const int run,
+                            const int k, __m256i *first, __m256i *second)
 {
     if (is_bytes(layout)) {
         const __m256i u = stored_quad(layout, group, k);
@@ -28,8 +28,8 @@ ITH_INLINE void load_parts(const ith_layout layout, const uint8_t *group, const 
     *second = stored_quad(layout, group, second_quad(layout, run, k));
 }
 
-/* The sums of 32 bits from those of both parts. */
-ITH_INLINE __m256i join_parts(const ith_layout layout, __m256i first, __m256i second)
+/* The sums of 32 bits from those of both halves. */
+ITH_INLINE __m256i join_halves(const ith_layout layout, __m256i first, __m256i second)
 {
     const __m256i ones = _mm256_set1_epi16(1);
     const int bytes = ith_tile_forms[layout].quants;
@@ -53,7 +53,7 @@ ITH_INLINE void dot_run(const ith_layout layout, const int tokens, const int run
 #pragma GCC unroll 8
     for (int k = 0; k < steps; k++) {
         __m256i first, second;
-        load_parts(layout, group, run, k, &first, &second);
+        load_halves(layout, group, run, k, &first, &second);
         EACH_TOKEN
         {
             const int8_t *q = quants + t * stride;
@@ -63,7 +63,8 @@ ITH_INLINE void dot_run(const ith_layout layout, const int tokens, const int run
             second_sum[t] = _mm256_add_epi16(second_sum[t], _mm256_maddubs_epi16(second, b));
         }
     }
-    EACH_TOKEN dots[t] = _mm256_add_epi32(dots[t], join_parts(layout, first_sum[t], second_sum[t]));
+    EACH_TOKEN dots[t] =
+        _mm256_add_epi32(dots[t], join_halves(layout, first_sum[t], second_sum[t]));
 }
 
 #include "simd/avx2/gemm_frame_avx2.h"

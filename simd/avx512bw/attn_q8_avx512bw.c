@@ -62,8 +62,8 @@ ITH_INLINE void dot_weights(const int rows, const int vecs, const bool fetch, co
         EACH_ROW EACH_VEC
         {
             const __m512i sixteens = _mm512_slli_epi32(_mm512_madd_epi16(high[r][v], ones), 4);
-            const __m512i part = _mm512_add_epi32(_mm512_madd_epi16(low[r][v], ones), sixteens);
-            sum[r][v] = _mm512_add_epi32(sum[r][v], part);
+            const __m512i partial = _mm512_add_epi32(_mm512_madd_epi16(low[r][v], ones), sixteens);
+            sum[r][v] = _mm512_add_epi32(sum[r][v], partial);
         }
     }
 }

@@ -10,9 +10,9 @@ enum {
 
 typedef __m512i dots_t[MAX_TILES][MAX_TOKENS];
 
-/* The weights of step k of a run, for both parts. */
-ITH_INLINE void load_parts(const ith_layout layout, const uint8_t *group, const int run,
-                           const int k, __m512i *first, __m512i *second)
+/* The weights of step k of a run, for both halves. */
+ITH_INLINE void load_halves(const ith_layout layout, const uint8_t *group, const int run,
+                            const int k, __m512i *first, __m512i *second)
 {
     if (is_bytes(layout)) {
         const __m512i u = stored_quad(layout, group, k), nibble = _mm512_set1_epi8(15);
@@ -25,8 +25,8 @@ ITH_INLINE void load_parts(const ith_layout layout, const uint8_t *group, const 
     *second = stored_quad(layout, group, second_quad(layout, run, k));
 }
 
-/* The sums of 32 bits from those of both parts. */
-ITH_INLINE __m512i join_parts(const ith_layout layout, __m512i first, __m512i second)
+/* The sums of 32 bits from those of both halves. */
+ITH_INLINE __m512i join_halves(const ith_layout layout, __m512i first, __m512i second)
 {
     const __m512i ones = _mm512_set1_epi16(1);
     const int bytes = ith_tile_forms[layout].quants;
@@ -49,7 +49,7 @@ ITH_INLINE void dot_run(const ith_layout layout, const int tiles, const int toke
 #pragma GCC unroll 8
     for (int k = 0; k < steps; k++) {
         __m512i first[MAX_TILES], second[MAX_TILES];
-        EACH_TILE load_parts(layout, weights + i * tile_bytes, run, k, &first[i], &second[i]);
+        EACH_TILE load_halves(layout, weights + i * tile_bytes, run, k, &first[i], &second[i]);
         EACH_TOKEN
         {
             const int8_t *q = quants + t * stride;
@@ -62,7 +62,7 @@ ITH_INLINE void dot_run(const ith_layout layout, const int tiles, const int toke
         }
     }
     EACH_TILE EACH_TOKEN dots[i][t] =
-        _mm512_add_epi32(dots[i][t], join_parts(layout, first_sum[i][t], second_sum[i][t]));
+        _mm512_add_epi32(dots[i][t], join_halves(layout, first_sum[i][t], second_sum[i][t]));
 }
 
 #include "simd/avx512bw/gemm_frame_avx512.h"

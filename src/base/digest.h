@@ -19,7 +19,7 @@ void ith_sha256(const ith_digest_input *inputs, size_t n, uint8_t digest[ITH_SHA
 /* The digest of `data` as hexadecimal digits and a NUL. */
 void ith_sha256_hex(const void *data, size_t bytes, char hex[65]);
 
-/* ---- Piece by piece ---- */
+/* ---- Incrementally ---- */
 
 typedef enum ith_digest_kind {
     ITH_DIGEST_SHA256,

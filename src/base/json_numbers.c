@@ -61,7 +61,7 @@ static bool too_big(const char *digits, size_t n, bool negative)
             memcmp(digits, negative ? "9223372036854775808" : "9223372036854775807", 19) > 0);
 }
 
-/* The exponent of a number whose part after its n digits is `rest`; saturates. */
+/* The exponent of a number whose rest after its n digits is `rest`; saturates. */
 static long exponent_of(const char *rest, const char *end)
 {
     long exponent = 0;

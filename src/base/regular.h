@@ -15,7 +15,7 @@
 
 #include <fcntl.h>
 
-/* The part of the path that is looked up in the folder. */
+/* The component of the path that is looked up in the folder. */
 const char *ith_path_within(int folder, const char *path);
 
 /* Opens a regular file with `flags` of open(2); a file that O_CREAT makes is readable by its owner

@@ -63,7 +63,7 @@ void ith_many_linger(ith_many *m, int i)
     m->left[m->n_left++] = f;
 }
 
-void ith_many_part(ith_many *m)
+void ith_many_release(ith_many *m)
 {
     while (m->n_left > 0) {
         ith_flight *f = m->left[--m->n_left];

@@ -52,6 +52,6 @@ void ith_many_leave(ith_many *m, int i, const ith_error *err);
 void ith_many_linger(ith_many *m, int i);
 
 /* The sessions of those that have left are closed. */
-void ith_many_part(ith_many *m);
+void ith_many_release(ith_many *m);
 
 #endif

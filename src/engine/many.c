@@ -530,7 +530,7 @@ static ith_status run(ith_many *m, ith_error *err)
             return ith_fail(err, ITH_E_CANCELLED, "stopped after %lld prompts", (long long)o.done);
         if (o.kind == ITH_ORDER_END)
             return ITH_OK;
-        ith_many_part(m);
+        ith_many_release(m);
         for (int i = 0; i < m->n; i++) {
             m->flights[i]->session->stop = o.stops[i];
             m->flights[i]->session->most = o.most[i];

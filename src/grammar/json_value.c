@@ -12,15 +12,15 @@ static int order(bool less, bool more)
 static int compare_mixed(int64_t whole, double real)
 {
     const double beyond = 9223372036854775808.0;
-    int64_t part;
+    int64_t integral;
     double rest;
 
     if (real >= beyond || real < -beyond)
         return real > 0 ? -1 : 1;
-    part = (int64_t)real;
-    rest = real - (double)part;
-    if (whole != part)
-        return whole < part ? -1 : 1;
+    integral = (int64_t)real;
+    rest = real - (double)integral;
+    if (whole != integral)
+        return whole < integral ? -1 : 1;
     return order(rest > 0, rest < 0);
 }
 

@@ -22,13 +22,13 @@ typedef struct writing {
     ith_digester *digester;
 } writing;
 
-static int digest_piece(const char *piece, size_t len, void *user)
+static int digest_bytes(const char *bytes, size_t len, void *user)
 {
     writing *w = user;
 
     if (!ith_rules_spend(w->c->g, WRITE * (int64_t)len))
         return -1;
-    ith_digester_add(w->digester, piece, len);
+    ith_digester_add(w->digester, bytes, len);
     return 0;
 }
 
@@ -37,7 +37,7 @@ static bool digest(compiler *c, const json_t *schema, char hex[65])
 {
     writing w = {c, ith_digester_open(ITH_DIGEST_SHA256)};
     bool fine = w.digester != NULL &&
-                json_dump_callback(schema, digest_piece, &w,
+                json_dump_callback(schema, digest_bytes, &w,
                                    JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(17)) == 0;
 
     if (fine)

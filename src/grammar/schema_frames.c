@@ -117,11 +117,11 @@ static void add_value(ith_rules *g, int32_t root, int32_t from, int32_t to, cons
 }
 
 /* A value between `before` and `after`: of a frame, or of one of its fields. */
-static void add_part(ith_rules *g, int32_t root, int32_t from, int32_t to, const json_t *part)
+static void add_entry(ith_rules *g, int32_t root, int32_t from, int32_t to, const json_t *entry)
 {
-    const json_t *name = text_of(part, "name"), *before = text_of(part, "before"),
-                 *after = text_of(part, "after"), *schema = json_object_get(part, "schema"),
-                 *words = json_object_get(part, "words");
+    const json_t *name = text_of(entry, "name"), *before = text_of(entry, "before"),
+                 *after = text_of(entry, "after"), *schema = json_object_get(entry, "schema"),
+                 *words = json_object_get(entry, "words");
     int32_t state;
 
     if (name == NULL || before == NULL || after == NULL) {
@@ -133,7 +133,7 @@ static void add_part(ith_rules *g, int32_t root, int32_t from, int32_t to, const
         add_value(g, root, state, to, schema, name, after);
     else if (json_array_size(words) > 0)
         add_words(g, root, state, to, words, after);
-    else if (json_is_true(json_object_get(part, "text")))
+    else if (json_is_true(json_object_get(entry, "text")))
         add_text_up_to(g, root, state, to, after);
     else
         ith_rules_fail(g, ITH_E_FORMAT, "a frame needs a name, before, a schema, after");
@@ -155,7 +155,7 @@ static void add_fields(ith_rules *g, int32_t root, int32_t from, int32_t to, con
     ith_rules_empty(g, add_text(g, from, before), state);
     json_array_foreach (fields, i, field) {
         next = ith_rules_state(g, root);
-        add_part(g, root, state, next, field);
+        add_entry(g, root, state, next, field);
         if (!json_is_true(json_object_get(field, "required")))
             ith_rules_empty(g, state, next);
         state = next;
@@ -172,7 +172,7 @@ static void add_frame(ith_rules *g, int32_t root, int32_t from, int32_t to, cons
     if (fields != NULL)
         add_fields(g, root, own, to, frame, fields);
     else
-        add_part(g, root, own, to, frame);
+        add_entry(g, root, own, to, frame);
 }
 
 ith_status ith_frames_compile(const json_t *frames, ith_rules *g, ith_error *err)

@@ -387,16 +387,16 @@ static ith_status read_special(ith_json_reader *r, const json_t *component, cons
 /* The template of a single text: the text once, tokens before and after it. */
 static ith_status read_template(ith_json_reader *r, const json_t *component, ith_error *err)
 {
-    const json_t *single = json_object_get(component, "single"), *part;
+    const json_t *single = json_object_get(component, "single"), *entry;
     ith_tokenizer *tok = r->builder.tok;
     int texts = 0;
     size_t i;
 
     tok->n_before = tok->n_after = 0;
-    json_array_foreach (single, i, part) {
+    json_array_foreach (single, i, entry) {
         const char *name =
-            json_string_value(json_object_get(json_object_get(part, "SpecialToken"), "id"));
-        if (json_object_get(part, "Sequence") != NULL)
+            json_string_value(json_object_get(json_object_get(entry, "SpecialToken"), "id"));
+        if (json_object_get(entry, "Sequence") != NULL)
             texts++;
         else if (name == NULL)
             return ith_json_damaged(r, "post_processor TemplateProcessing: single",

@@ -106,12 +106,12 @@ static ith_status put_interval(translation *t, bool *is_interval, ith_error *err
 /* \b and \B, by what stands on either side. */
 static ith_status put_boundary(translation *t, bool negated, ith_error *err)
 {
-    static const char *const parts[2][5] = {{"(?:(?<=", ")(?!", ")|(?<!", ")(?=", "))"},
-                                            {"(?:(?<=", ")(?=", ")|(?<!", ")(?!", "))"}};
+    static const char *const around[2][5] = {{"(?:(?<=", ")(?!", ")|(?<!", ")(?=", "))"},
+                                             {"(?:(?<=", ")(?=", ")|(?<!", ")(?!", "))"}};
 
     for (int i = 0; i < 5; i++) {
         ith_codeset word = {0};
-        ITH_TRY(put(t, parts[negated][i], err));
+        ITH_TRY(put(t, around[negated][i], err));
         if (i == 4)
             break;
         ITH_TRY(ith_pattern_word(&word, err));

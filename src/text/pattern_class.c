@@ -205,7 +205,7 @@ static ith_status read_members(ith_pattern_reader *in, int depth, ith_codeset *s
 static ith_status read_class(ith_pattern_reader *in, bool caseless, int depth, ith_codeset *set,
                              ith_error *err)
 {
-    ith_codeset part = {0};
+    ith_codeset other = {0};
     bool negated;
     ith_status status = ITH_OK;
 
@@ -217,9 +217,9 @@ static ith_status read_class(ith_pattern_reader *in, bool caseless, int depth, i
         return ith_pattern_refuse(in, "an empty class", err);
     ITH_CHECK(read_members(in, depth, set, err));
     while (ith_pattern_take(in, "&&")) {
-        ith_codeset_free(&part);
-        ITH_CHECK(read_members(in, depth, &part, err));
-        ITH_CHECK(ith_codeset_intersect(set, &part, err));
+        ith_codeset_free(&other);
+        ITH_CHECK(read_members(in, depth, &other, err));
+        ITH_CHECK(ith_codeset_intersect(set, &other, err));
     }
     in->at++;
     if (caseless)
@@ -227,7 +227,7 @@ static ith_status read_class(ith_pattern_reader *in, bool caseless, int depth, i
     if (negated)
         ITH_CHECK(ith_codeset_complement(set, err));
 done:
-    ith_codeset_free(&part);
+    ith_codeset_free(&other);
     return status;
 }
 

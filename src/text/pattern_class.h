@@ -1,4 +1,4 @@
-/* pattern_class.h - reads the parts of a pattern that stand for sets of characters. Used inside
+/* pattern_class.h - reads character classes of a pattern. Used inside
  * src/text only. */
 #ifndef ITH_TEXT_PATTERN_CLASS_H
 #define ITH_TEXT_PATTERN_CLASS_H

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-/* ---- Parts that many patterns share ---- */
+/* ---- What many patterns share ---- */
 
 #define CONTRACTIONS "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 #define WHITE_SPACE  "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"

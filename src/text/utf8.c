@@ -202,7 +202,8 @@ static ith_status decompose(normalization *z, uint32_t code, ith_error *err)
                                    options, &boundary);
     if (more < 0 || more > MAX_DECOMPOSED)
         return ith_fail(err, ITH_E_ARGUMENT, "cannot normalize the text: %s",
-                        more < 0 ? utf8proc_errmsg(more) : "a character has too many parts");
+                        more < 0 ? utf8proc_errmsg(more)
+                                 : "a character decomposes into too many others");
     z->n += (size_t)more;
     return ITH_OK;
 }

@@ -52,8 +52,8 @@ static ith_jval subscript(ith_jrun *run, ith_jval owner, ith_jval key)
         return owner.as.list->items[i];
     ith_jrun_step(run, owner.as.str->len / 64);
     begin = ith_jstr_offset(run, owner.as.str, (size_t)i);
-    return ith_jstring(
-        ith_jstr_part(run, owner.as.str, begin, ith_jstr_offset(run, owner.as.str, (size_t)i + 1)));
+    return ith_jstring(ith_jstr_slice(run, owner.as.str, begin,
+                                      ith_jstr_offset(run, owner.as.str, (size_t)i + 1)));
 }
 
 ith_jval ith_jattr(ith_jrun *run, ith_jval owner, const ith_jstr *name)
@@ -99,13 +99,13 @@ static ith_jval slice_string(ith_jrun *run, ith_jstr *s, int64_t start, int64_t 
     if (step == 1) {
         size_t begin = ith_jstr_offset(run, s, (size_t)start);
         size_t end = ith_jstr_offset(run, s, (size_t)(stop > start ? stop : start));
-        return ith_jstring(ith_jstr_part(run, s, begin, end));
+        return ith_jstring(ith_jstr_slice(run, s, begin, end));
     }
     for (int64_t i = start; step > 0 ? i < stop : i > stop; i += step) {
         size_t begin = ith_jstr_offset(run, s, (size_t)i),
                end = ith_jstr_offset(run, s, (size_t)i + 1);
         ith_jrun_step(run, 1 + (ith_jstr_chars(run, s) == s->len ? 0 : s->len / 32));
-        ith_jbuild_part(&build, s, begin, end);
+        ith_jbuild_slice(&build, s, begin, end);
     }
     return ith_jstring(ith_jbuild_end(&build));
 }
@@ -143,17 +143,17 @@ ith_jval ith_jpath(ith_jrun *run, ith_jval owner, ith_jval path)
         return ith_jgiven(path) ? ith_jitem(run, owner, path) : owner;
     s = path.as.str;
     for (size_t at = 0; at <= s->len; at++) {
-        ith_jstr *part;
+        ith_jstr *name;
         int64_t number = 0;
         bool digits = at > begin && at - begin < 10;
         if (at < s->len && s->data[at] != '.')
             continue;
-        part = ith_jstr_part(run, s, begin, at);
-        for (size_t i = 0; i < part->len && digits; i++) {
-            digits = part->data[i] >= '0' && part->data[i] <= '9';
-            number = number * 10 + (part->data[i] - '0');
+        name = ith_jstr_slice(run, s, begin, at);
+        for (size_t i = 0; i < name->len && digits; i++) {
+            digits = name->data[i] >= '0' && name->data[i] <= '9';
+            number = number * 10 + (name->data[i] - '0');
         }
-        owner = ith_jitem(run, owner, digits ? ith_jint(number) : ith_jstring(part));
+        owner = ith_jitem(run, owner, digits ? ith_jint(number) : ith_jstring(name));
         begin = at + 1;
     }
     return owner;

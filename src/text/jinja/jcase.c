@@ -57,7 +57,7 @@ ith_jstr *ith_jstr_case(ith_jrun *run, const ith_jstr *s, ith_jcase to)
             put(&build, code, to == ITH_JCASE_UPPER || (to == ITH_JCASE_SWAP && is_lower(code)),
                 first, origin);
         else
-            ith_jbuild_part(&build, s, at, at + width);
+            ith_jbuild_slice(&build, s, at, at + width);
         inside = cased;
     }
     return ith_jbuild_end(&build);

@@ -254,7 +254,7 @@ static ith_jlist *characters(ith_jrun *run, const ith_jstr *s)
     for (size_t at = 0; at < s->len; at += width) {
         ith_jstr *letter;
         ith_jstr_code(s, at, &width);
-        letter = ith_jstr_part(run, s, at, at + width);
+        letter = ith_jstr_slice(run, s, at, at + width);
         letter->safe = false;
         ith_jlist_add(run, list, ith_jstring(letter));
     }

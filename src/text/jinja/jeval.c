@@ -207,12 +207,12 @@ static ith_jval eval_dict(ith_jrun *run, const ith_jnode *node)
 
 static ith_jval eval_slice(ith_jrun *run, const ith_jnode *node)
 {
-    ith_jval owner = ith_jeval(run, node->a), part[3] = {{0}};
+    ith_jval owner = ith_jeval(run, node->a), bound[3] = {{0}};
 
     for (size_t i = 0; i < 3; i++)
         if (node->items.nodes[i] != NULL)
-            part[i] = ith_jeval(run, node->items.nodes[i]);
-    return ith_jslice(run, owner, part[0], part[1], part[2]);
+            bound[i] = ith_jeval(run, node->items.nodes[i]);
+    return ith_jslice(run, owner, bound[0], bound[1], bound[2]);
 }
 
 static ith_jval eval_concat(ith_jrun *run, const ith_jnode *node)

@@ -52,7 +52,7 @@ static ith_jval f_title(ith_jrun *run, ith_jval self, const ith_jargs *args)
     (void)args;
     for (size_t at = 0; at < s->len; at += width) {
         uint32_t code = ith_jstr_code(s, at, &width);
-        ith_jstr *letter = ith_jstr_part(run, s, at, at + width);
+        ith_jstr *letter = ith_jstr_slice(run, s, at, at + width);
         ith_jrun_step(run, 1);
         ith_jbuild_str(&build,
                        ith_jstr_case(run, letter, first ? ITH_JCASE_UPPER : ITH_JCASE_LOWER));
@@ -136,7 +136,7 @@ static ith_jval f_safe(ith_jrun *run, ith_jval self, const ith_jargs *args)
     ith_jstr *s = ith_jtext(run, self);
 
     (void)args;
-    s = ith_jstr_part(run, s, 0, s->len);
+    s = ith_jstr_slice(run, s, 0, s->len);
     s->safe = true;
     return ith_jstring(s);
 }

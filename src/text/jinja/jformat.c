@@ -44,10 +44,10 @@ static void put_field(ith_jbuild *build, ith_jstr *text, const spec *f, char ali
     if (align == '=')
         sign = text->len > 0 && (text->data[0] == '-' || text->data[0] == '+');
     left = align == '<' ? 0 : align == '^' ? more / 2 : more;
-    ith_jbuild_part(build, text, 0, sign);
+    ith_jbuild_slice(build, text, 0, sign);
     for (int64_t i = 0; i < left; i++)
         ith_jbuild_bytes(build, &f->fill, 1, ITH_JTEMPLATE);
-    ith_jbuild_part(build, text, sign, text->len);
+    ith_jbuild_slice(build, text, sign, text->len);
     for (int64_t i = left; i < more; i++)
         ith_jbuild_bytes(build, &f->fill, 1, ITH_JTEMPLATE);
 }
@@ -103,7 +103,7 @@ static void put_value(ith_jbuild *build, ith_jval v, spec *f)
         text = ith_jtext(run, v);
     }
     if (!number && f->precision >= 0 && f->precision < (int64_t)ith_jstr_chars(run, text))
-        text = ith_jstr_part(run, text, 0, ith_jstr_offset(run, text, (size_t)f->precision));
+        text = ith_jstr_slice(run, text, 0, ith_jstr_offset(run, text, (size_t)f->precision));
     put_field(build, text, f, f->align ? f->align : number ? '>' : '<');
 }
 
@@ -130,7 +130,7 @@ static ith_jval named_value(ith_jrun *run, values *v, const ith_jstr *s, size_t 
     while (*at < s->len && s->data[*at] != ')')
         (*at)++;
     if (v->all.kind == ITH_J_DICT && *at < s->len)
-        found = ith_jdict_get(run, v->all.as.dict, ith_jstring(ith_jstr_part(run, s, begin, *at)));
+        found = ith_jdict_get(run, v->all.as.dict, ith_jstring(ith_jstr_slice(run, s, begin, *at)));
     if (found == NULL)
         ith_jrun_fail(run, ITH_E_ARGUMENT, "a format names a value that is not there");
     (*at)++;
@@ -182,7 +182,7 @@ ith_jval ith_jpercent(ith_jrun *run, ith_jstr *s, ith_jval value)
     while (at < s->len) {
         const char *next = memchr(s->data + at, '%', s->len - at);
         size_t end = next == NULL ? s->len : (size_t)(next - s->data);
-        ith_jbuild_part(&build, s, at, end);
+        ith_jbuild_slice(&build, s, at, end);
         at = end + 1;
         if (end < s->len)
             put_percent(&build, s, &at, &v);
@@ -265,9 +265,9 @@ static void put_braces(ith_jbuild *build, const ith_jstr *s, size_t begin, size_
         ith_jrun_fail(run, ITH_E_UNSUPPORTED, "only !r is supported in a format");
     if (memchr(s->data + begin, '{', end - begin) != NULL)
         ith_jrun_fail(run, ITH_E_UNSUPPORTED, "nested fields in a format are not supported");
-    v = find_field(run, ith_jstr_part(run, s, begin, name_end - (repr ? 2 : 0)), args, automatic);
+    v = find_field(run, ith_jstr_slice(run, s, begin, name_end - (repr ? 2 : 0)), args, automatic);
     if (colon != NULL && name_end + 1 < end) {
-        f = parse_spec(run, ith_jstr_part(run, s, name_end + 1, end));
+        f = parse_spec(run, ith_jstr_slice(run, s, name_end + 1, end));
         if (f.type == 's' && v.kind != ITH_J_STRING && !repr) {
             if (v.kind != ITH_J_INT || f.precision >= 0)
                 ith_jrun_fail(run, ITH_E_UNSUPPORTED, "this format of a field is not supported");
@@ -288,12 +288,12 @@ ith_jval ith_jformat(ith_jrun *run, ith_jstr *s, const ith_jargs *args)
         char c = s->data[at];
         const char *close;
         if (c != '{' && c != '}') {
-            ith_jbuild_part(&build, s, at, at + 1);
+            ith_jbuild_slice(&build, s, at, at + 1);
             at++;
             continue;
         }
         if (at + 1 < s->len && s->data[at + 1] == c) {
-            ith_jbuild_part(&build, s, at, at + 1);
+            ith_jbuild_slice(&build, s, at, at + 1);
             at += 2;
             continue;
         }

@@ -142,7 +142,7 @@ enum { RANGE_MAX = 100000 };
 static ith_jval g_range(ith_jrun *run, ith_jval self, const ith_jargs *args)
 {
     ith_jlist *out = ith_jlist_new(run, 0, ITH_JTEMPLATE);
-    int64_t part[3] = {0, 0, 1}, i;
+    int64_t bound[3] = {0, 0, 1}, i;
 
     (void)self;
     if (args->n < 1 || args->n > 3 || args->n_named > 0)
@@ -150,19 +150,19 @@ static ith_jval g_range(ith_jrun *run, ith_jval self, const ith_jargs *args)
     for (size_t k = 0; k < args->n; k++) {
         if (!ith_jis_integral(args->pos[k]))
             ith_jrun_fail(run, ITH_E_ARGUMENT, "range takes one to three integers");
-        part[args->n == 1 ? 1 : k] = ith_jintegral(args->pos[k]);
+        bound[args->n == 1 ? 1 : k] = ith_jintegral(args->pos[k]);
     }
-    if (part[2] == 0)
+    if (bound[2] == 0)
         ith_jrun_fail(run, ITH_E_ARGUMENT, "the step of a range is 0");
-    out->start = part[0];
-    out->stop = part[1];
-    out->step = part[2];
-    i = part[0];
-    while (part[2] > 0 ? i < part[1] : i > part[1]) {
+    out->start = bound[0];
+    out->stop = bound[1];
+    out->step = bound[2];
+    i = bound[0];
+    while (bound[2] > 0 ? i < bound[1] : i > bound[1]) {
         if (out->n == RANGE_MAX)
             ith_jrun_fail(run, ITH_E_ARGUMENT, "a range has more than %d items", RANGE_MAX);
         ith_jlist_add(run, out, ith_jint(i));
-        if (__builtin_add_overflow(i, part[2], &i))
+        if (__builtin_add_overflow(i, bound[2], &i))
             break;
     }
     return ith_jlist_value(out, ITH_J_RANGE);
@@ -239,7 +239,7 @@ static ith_jval g_strftime_now(ith_jrun *run, ith_jval self, const ith_jargs *ar
     localtime_r(&run->now, &tm);
     n = strftime(out, sizeof out, copy, &tm);
     out[n] = '\0';
-    return ith_jstring(ith_jstr_part(
+    return ith_jstring(ith_jstr_slice(
         run, ith_jstr_concat(run, ith_jstr_text(run, ""), ith_jstr_text(run, out)), 0, n));
 }
 

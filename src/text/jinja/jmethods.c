@@ -37,7 +37,7 @@ ith_jstr *ith_jstr_strip(ith_jrun *run, ith_jstr *s, const ith_jstr *chars, bool
             break;
         end = at;
     }
-    return ith_jstr_part(run, s, begin, end);
+    return ith_jstr_slice(run, s, begin, end);
 }
 
 static const ith_jstr *strip_chars(ith_jrun *run, const ith_jargs *args)
@@ -76,14 +76,14 @@ static ith_jval m_removeprefix(ith_jrun *run, ith_jval self, const ith_jargs *ar
 {
     ith_jstr *s = self.as.str, *with = ith_jarg_str(run, args->pos[0], NULL);
 
-    return begins(run, s, with) ? ith_jstring(ith_jstr_part(run, s, with->len, s->len)) : self;
+    return begins(run, s, with) ? ith_jstring(ith_jstr_slice(run, s, with->len, s->len)) : self;
 }
 
 static ith_jval m_removesuffix(ith_jrun *run, ith_jval self, const ith_jargs *args)
 {
     ith_jstr *s = self.as.str, *with = ith_jarg_str(run, args->pos[0], NULL);
 
-    return ends(run, s, with) ? ith_jstring(ith_jstr_part(run, s, 0, s->len - with->len)) : self;
+    return ends(run, s, with) ? ith_jstring(ith_jstr_slice(run, s, 0, s->len - with->len)) : self;
 }
 
 /* ---- Search ---- */
@@ -146,7 +146,7 @@ static int64_t search(ith_jrun *run, ith_jval self, const ith_jargs *args, bool 
     if (at == SIZE_MAX)
         return -1;
     return (int64_t)ith_jstr_chars(
-        run, ith_jstr_part(run, self.as.str, 0, (size_t)(s->data - self.as.str->data) + at));
+        run, ith_jstr_slice(run, self.as.str, 0, (size_t)(s->data - self.as.str->data) + at));
 }
 
 static ith_jval m_find(ith_jrun *run, ith_jval self, const ith_jargs *args)
@@ -220,19 +220,19 @@ ith_jstr *ith_jstr_replace(ith_jrun *run, ith_jstr *s, const ith_jstr *old, cons
                 ith_jstr_code(s, at, &width);
             else
                 width = 1;
-            ith_jbuild_part(&build, s, at, at < s->len ? at + width : s->len);
+            ith_jbuild_slice(&build, s, at, at < s->len ? at + width : s->len);
         }
         if (at < s->len)
-            ith_jbuild_part(&build, s, at, s->len);
+            ith_jbuild_slice(&build, s, at, s->len);
         return ith_jbuild_end(&build);
     }
     for (; most != 0 && (at = ith_jstr_find(s, old, begin)) != SIZE_MAX; most--) {
         ith_jrun_step(run, 1);
-        ith_jbuild_part(&build, s, begin, at);
+        ith_jbuild_slice(&build, s, begin, at);
         put_replacement(&build, with, ith_jstr_origin(s, at, at + old->len));
         begin = at + old->len;
     }
-    ith_jbuild_part(&build, s, begin, s->len);
+    ith_jbuild_slice(&build, s, begin, s->len);
     return ith_jbuild_end(&build);
 }
 
@@ -293,10 +293,10 @@ static ith_jval m_zfill(ith_jrun *run, ith_jval self, const ith_jargs *args)
     ith_jstr *s = self.as.str, zero = {.data = "0", .len = 1};
     size_t sign = s->len > 0 && (s->data[0] == '-' || s->data[0] == '+');
 
-    ith_jbuild_part(&build, s, 0, sign);
+    ith_jbuild_slice(&build, s, 0, sign);
     fill(&build, &zero,
          at_least_0(ith_jarg_int(run, args->pos[0], 0)) - (int64_t)ith_jstr_chars(run, s));
-    ith_jbuild_part(&build, s, sign, s->len);
+    ith_jbuild_slice(&build, s, sign, s->len);
     return ith_jstring(ith_jbuild_end(&build));
 }
 

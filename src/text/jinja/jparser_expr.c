@@ -166,23 +166,23 @@ static ith_jnode *parse_call(ith_jparser *parser, ith_jnode *node)
 /* What stands between [ and ]: an index, a slice, or several indices, which are a tuple. */
 static ith_jnode *parse_subscript(ith_jparser *parser, ith_jnode *owner)
 {
-    ith_jnode *part[3] = {NULL, NULL, NULL}, *node;
+    ith_jnode *bound[3] = {NULL, NULL, NULL}, *node;
     int n = 0;
 
     for (;;) {
         if (!ith_jparser_is(parser, ITH_JT_OPERATOR, ":") &&
             !ith_jparser_is(parser, ITH_JT_OPERATOR, "]"))
-            part[n] = ith_jparse_tuple(parser, true);
+            bound[n] = ith_jparse_tuple(parser, true);
         if (n == 2 || !ith_jparser_accept(parser, ITH_JT_OPERATOR, ":"))
             break;
         n++;
     }
     ith_jparser_expect(parser, ITH_JT_OPERATOR, "]");
-    if (n == 0 && part[0] == NULL)
+    if (n == 0 && bound[0] == NULL)
         ith_jparser_unexpected(parser);
-    node = binary(parser, n == 0 ? ITH_JN_ITEM : ITH_JN_SLICE, owner, part[0]);
+    node = binary(parser, n == 0 ? ITH_JN_ITEM : ITH_JN_SLICE, owner, bound[0]);
     for (int i = 0; n > 0 && i < 3; i++)
-        ith_jbody_add(parser, &node->items, part[i]);
+        ith_jbody_add(parser, &node->items, bound[i]);
     return node;
 }
 

@@ -97,7 +97,7 @@ static void repr_string(ith_jbuild *build, const ith_jstr *s)
         if (*escape != '\0')
             ith_jbuild_text(build, escape, origin);
         else
-            ith_jbuild_part(build, s, at, at + width);
+            ith_jbuild_slice(build, s, at, at + width);
     }
     ith_jbuild_bytes(build, &quote, 1, origin);
 }
@@ -251,11 +251,11 @@ static void put_string(ith_jbuild *build, const ith_jstr *s, bool ascii)
         uint32_t code = ith_jstr_code(s, at, &width);
         if (code >= 0x20 && code != '"' && code != '\\' && (!ascii || code <= 0x7f))
             continue;
-        ith_jbuild_part(build, s, begin, at);
+        ith_jbuild_slice(build, s, begin, at);
         put_escape(build, code, ith_jstr_origin(s, at, at + width));
         begin = at + width;
     }
-    ith_jbuild_part(build, s, begin, s->len);
+    ith_jbuild_slice(build, s, begin, s->len);
     ith_jbuild_text(build, "\"", origin);
 }
 

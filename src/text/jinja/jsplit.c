@@ -3,9 +3,9 @@
 #include "text/jinja/jmethods.h"
 #include "text/utf8.h"
 
-static void add_part(ith_jrun *run, ith_jlist *list, const ith_jstr *s, size_t begin, size_t end)
+static void add_slice(ith_jrun *run, ith_jlist *list, const ith_jstr *s, size_t begin, size_t end)
 {
-    ith_jlist_add(run, list, ith_jstring(ith_jstr_part(run, s, begin, end)));
+    ith_jlist_add(run, list, ith_jstring(ith_jstr_slice(run, s, begin, end)));
 }
 
 static void reverse(ith_jlist *list)
@@ -24,15 +24,15 @@ static void split_space(ith_jrun *run, ith_jstr *s, int64_t most, ith_jlist *out
         size_t at = 0, width;
         if (most >= 0 && (int64_t)out->n == most) {
             s = ith_jstr_strip(run, s, NULL, false, true);
-            add_part(run, out, s, 0, s->len);
+            add_slice(run, out, s, 0, s->len);
             return;
         }
         while (at < s->len && !ith_jcode_is_space(ith_jstr_code(s, at, &width)))
             at += width;
-        add_part(run, out, s, 0, at);
+        add_slice(run, out, s, 0, at);
         while (at < s->len && ith_jcode_is_space(ith_jstr_code(s, at, &width)))
             at += width;
-        s = ith_jstr_part(run, s, at, s->len);
+        s = ith_jstr_slice(run, s, at, s->len);
     }
 }
 
@@ -47,11 +47,11 @@ static void rsplit_space(ith_jrun *run, ith_jstr *s, int64_t most, ith_jlist *ou
                 break;
             at = begin;
         }
-        add_part(run, out, s, at, s->len);
-        s = ith_jstr_strip(run, ith_jstr_part(run, s, 0, at), NULL, false, true);
+        add_slice(run, out, s, at, s->len);
+        s = ith_jstr_strip(run, ith_jstr_slice(run, s, 0, at), NULL, false, true);
     }
     if (s->len > 0)
-        add_part(run, out, s, 0, s->len);
+        add_slice(run, out, s, 0, s->len);
     reverse(out);
 }
 
@@ -72,15 +72,15 @@ static ith_jlist *split(ith_jrun *run, ith_jstr *s, const ith_jargs *args, bool 
         ith_jrun_fail(run, ITH_E_ARGUMENT, "split by an empty string");
     while (!right && (most < 0 || (int64_t)out->n < most) &&
            (at = ith_jstr_find(s, by, begin)) != SIZE_MAX) {
-        add_part(run, out, s, begin, at);
+        add_slice(run, out, s, begin, at);
         begin = at + by->len;
     }
     while (right && (most < 0 || (int64_t)out->n < most) &&
            (at = ith_jstr_find_last(run, s, by, end)) != SIZE_MAX) {
-        add_part(run, out, s, at + by->len, end);
+        add_slice(run, out, s, at + by->len, end);
         end = at;
     }
-    add_part(run, out, s, begin, end);
+    add_slice(run, out, s, begin, end);
     if (right)
         reverse(out);
     return out;
@@ -106,13 +106,13 @@ static ith_jval partition(ith_jrun *run, ith_jstr *s, ith_jstr *by, bool right)
     ith_jrun_step(run, s->len / 64);
     at = right ? ith_jstr_find_last(run, s, by, s->len) : ith_jstr_find(s, by, 0);
     if (at == SIZE_MAX) {
-        add_part(run, out, s, 0, right ? 0 : s->len);
-        add_part(run, out, s, 0, 0);
-        add_part(run, out, s, right ? 0 : s->len, s->len);
+        add_slice(run, out, s, 0, right ? 0 : s->len);
+        add_slice(run, out, s, 0, 0);
+        add_slice(run, out, s, right ? 0 : s->len, s->len);
     } else {
-        add_part(run, out, s, 0, at);
-        add_part(run, out, s, at, at + by->len);
-        add_part(run, out, s, at + by->len, s->len);
+        add_slice(run, out, s, 0, at);
+        add_slice(run, out, s, at, at + by->len);
+        add_slice(run, out, s, at + by->len, s->len);
     }
     return ith_jlist_value(out, ITH_J_TUPLE);
 }
@@ -144,11 +144,11 @@ ith_jlist *ith_jstr_lines(ith_jrun *run, const ith_jstr *s, bool keep)
             continue;
         if (s->data[at] == '\r' && at + 1 < s->len && s->data[at + 1] == '\n')
             width = 2;
-        add_part(run, out, s, begin, keep ? at + width : at);
+        add_slice(run, out, s, begin, keep ? at + width : at);
         begin = at + width;
     }
     if (begin < s->len)
-        add_part(run, out, s, begin, s->len);
+        add_slice(run, out, s, begin, s->len);
     return out;
 }
 

@@ -54,7 +54,7 @@ void ith_jbuild_text(ith_jbuild *build, const char *text, ith_jorigin origin)
     ith_jbuild_bytes(build, text, strlen(text), origin);
 }
 
-void ith_jbuild_part(ith_jbuild *build, const ith_jstr *s, size_t begin, size_t end)
+void ith_jbuild_slice(ith_jbuild *build, const ith_jstr *s, size_t begin, size_t end)
 {
     if (s->from == NULL) {
         ith_jbuild_bytes(build, s->data + begin, end - begin, s->origin);
@@ -71,7 +71,7 @@ void ith_jbuild_part(ith_jbuild *build, const ith_jstr *s, size_t begin, size_t 
 
 void ith_jbuild_str(ith_jbuild *build, const ith_jstr *s)
 {
-    ith_jbuild_part(build, s, 0, s->len);
+    ith_jbuild_slice(build, s, 0, s->len);
 }
 
 void ith_jbuild_code(ith_jbuild *build, uint32_t code, ith_jorigin origin)
@@ -102,13 +102,13 @@ ith_jstr *ith_jstr_text(ith_jrun *run, const char *text)
     return ith_jstr_new(run, text, strlen(text), ITH_JTEMPLATE);
 }
 
-ith_jstr *ith_jstr_part(ith_jrun *run, const ith_jstr *s, size_t begin, size_t end)
+ith_jstr *ith_jstr_slice(ith_jrun *run, const ith_jstr *s, size_t begin, size_t end)
 {
-    ith_jstr *part = ith_jstr_new(run, s->data + begin, end - begin, s->origin);
+    ith_jstr *slice = ith_jstr_new(run, s->data + begin, end - begin, s->origin);
 
-    part->from = s->from != NULL ? s->from + begin : NULL;
-    part->safe = s->safe;
-    return part;
+    slice->from = s->from != NULL ? s->from + begin : NULL;
+    slice->safe = s->safe;
+    return slice;
 }
 
 /* A string that ends where its builder does grows in place; so a text that is built by many
@@ -227,7 +227,7 @@ ith_jstr *ith_jstr_escape(ith_jrun *run, const ith_jstr *s)
         if (name != NULL && !s->safe)
             ith_jbuild_text(&build, name, ith_jstr_origin(s, i, i + 1));
         else
-            ith_jbuild_part(&build, s, i, i + 1);
+            ith_jbuild_slice(&build, s, i, i + 1);
     }
     out = ith_jbuild_end(&build);
     out->safe = true;

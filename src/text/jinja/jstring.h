@@ -31,13 +31,13 @@ typedef struct ith_jbuild {
 void ith_jbuild_bytes(ith_jbuild *build, const char *data, size_t len, ith_jorigin origin);
 void ith_jbuild_text(ith_jbuild *build, const char *text, ith_jorigin origin); /* NUL-terminated */
 void ith_jbuild_str(ith_jbuild *build, const ith_jstr *s);
-void ith_jbuild_part(ith_jbuild *build, const ith_jstr *s, size_t begin, size_t end);
+void ith_jbuild_slice(ith_jbuild *build, const ith_jstr *s, size_t begin, size_t end);
 void ith_jbuild_code(ith_jbuild *build, uint32_t code, ith_jorigin origin);
 ith_jstr *ith_jbuild_end(const ith_jbuild *build);
 
 ith_jstr *ith_jstr_new(ith_jrun *run, const char *data, size_t len, ith_jorigin origin);
 ith_jstr *ith_jstr_text(ith_jrun *run, const char *text); /* of the template; not copied */
-ith_jstr *ith_jstr_part(ith_jrun *run, const ith_jstr *s, size_t begin, size_t end);
+ith_jstr *ith_jstr_slice(ith_jrun *run, const ith_jstr *s, size_t begin, size_t end);
 ith_jstr *ith_jstr_concat(ith_jrun *run, ith_jstr *a, const ith_jstr *b);
 
 /* Input if any of the bytes is. */
