@@ -42,6 +42,13 @@ ith_status ith_dialogue_compute(ith_dialogue *d, ith_error *err);
  * before the answer begins, nothing is added, and the caller undoes what it did for the answer. */
 ith_status ith_dialogue_answer(ith_dialogue *d, ith_error *err);
 
+/* Does a signal ask to end the program? At a terminal SIGINT asks to end an answer, or clears the
+ * line, and is forgotten. */
+bool ith_dialogue_must_end(const ith_dialogue *d);
+
+/* After a call: returns a failure that ends the dialogue, and shows one that does not. */
+ith_status ith_dialogue_settle(ith_dialogue *d, ith_status status, const ith_error *err);
+
 /* After that: says what became of a message that was stopped before its answer began. */
 void ith_dialogue_say_stopped(const ith_dialogue *d, ith_status status, const char *what);
 

@@ -249,14 +249,6 @@ void ith_vocab_close(ith_vocab *vocab)
 }
 
 /* ith_engine_vocab may return NULL, and a program may pass it on. */
-ith_status ith_vocab_need(const ith_vocab *vocab, ith_error *err)
-{
-    return vocab != NULL
-               ? ITH_OK
-               : ith_fail(err, ITH_E_ARGUMENT,
-                          "no tokenizer: the model's files have none, or this is not rank 0");
-}
-
 ith_status ith_vocab_tokenize(const ith_vocab *vocab, const char *text, size_t len, unsigned flags,
                               int32_t **ids, size_t *n_ids, ith_error *err)
 {

@@ -34,6 +34,12 @@ ith_status ith_vocab_from_source(const ith_source *source, ith_vocab **vocab, it
 int32_t ith_vocab_answer_end(const ith_vocab *vocab);
 
 /* ITH_E_ARGUMENT: the vocab is NULL. */
-ith_status ith_vocab_need(const ith_vocab *vocab, ith_error *err);
+static inline ith_status ith_vocab_need(const ith_vocab *vocab, ith_error *err)
+{
+    return vocab != NULL
+               ? ITH_OK
+               : ith_fail(err, ITH_E_ARGUMENT,
+                          "no tokenizer: the model's files have none, or this is not rank 0");
+}
 
 #endif

@@ -137,6 +137,16 @@ const ith_tensor *ith_source_tensor(const ith_source *source, size_t index)
     return index < source->tensors.n ? &source->tensors.items[index] : NULL;
 }
 
+const ith_packfile *ith_source_pack(const ith_source *source)
+{
+    return source->pack;
+}
+
+ith_bytes ith_source_blob(const ith_source *source, const char *name)
+{
+    return source->pack != NULL ? ith_pack_blob(source->pack, name) : (ith_bytes){NULL, 0};
+}
+
 const char *ith_source_tokenizer_file(const ith_source *source)
 {
     static const char *const names[] = {"tokenizer.json", "tokenizer.model", "vocab.json"};
@@ -150,4 +160,15 @@ const char *ith_source_tokenizer_file(const ith_source *source)
 const ith_gguf_vocab *ith_source_gguf_vocab(const ith_source *source)
 {
     return source->meta_bytes > 0 ? &source->vocab : NULL;
+}
+
+ith_status ith_source_note_pre(ith_source *source, ith_error *err)
+{
+    if (!ith_bytes_equal(source->vocab.model, "gpt2") || source->vocab.pre.len > 0)
+        return ITH_OK;
+    return ith_source_note(
+        source, err,
+        "%s does not name its pre-tokenizer (tokenizer.ggml.pre): \"default\" is "
+        "taken, and the tokens may not be those that the model was trained on",
+        source->path);
 }

@@ -6,17 +6,6 @@
 
 #include <string.h>
 
-ith_status ith_source_note_pre(ith_source *source, ith_error *err)
-{
-    if (!ith_bytes_equal(source->vocab.model, "gpt2") || source->vocab.pre.len > 0)
-        return ITH_OK;
-    return ith_source_note(
-        source, err,
-        "%s does not name its pre-tokenizer (tokenizer.ggml.pre): \"default\" is "
-        "taken, and the tokens may not be those that the model was trained on",
-        source->path);
-}
-
 ith_status ith_source_read_gguf(ith_source *source, const ith_mapfile *file, unsigned flags,
                                 ith_error *err)
 {

@@ -98,16 +98,6 @@ ith_status ith_source_read_pack(ith_source *source, const ith_mapfile *file, ith
     return read_meta(source, file, err);
 }
 
-const ith_packfile *ith_source_pack(const ith_source *source)
-{
-    return source->pack;
-}
-
-ith_bytes ith_source_blob(const ith_source *source, const char *name)
-{
-    return source->pack != NULL ? ith_pack_blob(source->pack, name) : (ith_bytes){NULL, 0};
-}
-
 /* ---- What a pack must hold of it ---- */
 
 static const char *const folder_blobs[] = {

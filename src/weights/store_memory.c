@@ -1,4 +1,4 @@
-/* store_memory.c - where each entry lies in the memory of its node, and on which memory nodes. */
+/* store_memory.c - where each entry and each tile lies in the memory of its node, and on which memory nodes. */
 #include "weights/store_memory.h"
 
 #include "base/range.h"
@@ -119,4 +119,37 @@ void ith_store_regions(const ith_store *store, ith_home_fn see, void *user)
     ith_spread_each(&store->spread, ith_store_homes(store), store->memory, see, user);
     if (store->feed != NULL)
         ith_feed_regions(store->feed, see, user);
+}
+
+/* ---- Where tiles lie ---- */
+
+static const ith_strip *strip_with(const ith_matrix *m, int64_t tile)
+{
+    const ith_strip *p = m->strips;
+
+    while (p + 1 < m->strips + m->n_strips && tile >= p->first + p->n)
+        p++;
+    return p;
+}
+
+static size_t begin_of(const ith_strip *p, int64_t cell)
+{
+    return p->offset + (size_t)cell * p->cell_bytes;
+}
+
+const uint8_t *ith_matrix_tiles(const ith_matrix *m, int64_t first)
+{
+    if (m->n_strips <= 1)
+        return m->tiles + (size_t)(first - m->first_tile) * m->tile_bytes;
+    const ith_strip *p = strip_with(m, first);
+    return m->tiles + (ptrdiff_t)(begin_of(p, m->cell) - begin_of(m->strips, m->cell)) +
+           (size_t)(first - p->first) * m->tile_bytes;
+}
+
+int64_t ith_matrix_run(const ith_matrix *m, ith_range tiles)
+{
+    if (m->n_strips <= 1)
+        return ith_range_size(tiles);
+    const ith_strip *p = strip_with(m, tiles.begin);
+    return ith_min(tiles.end, p->first + p->n) - tiles.begin;
 }

@@ -6,39 +6,6 @@
 
 #include <assert.h>
 
-/* ---- Where tiles lie ---- */
-
-static const ith_strip *strip_with(const ith_matrix *m, int64_t tile)
-{
-    const ith_strip *p = m->strips;
-
-    while (p + 1 < m->strips + m->n_strips && tile >= p->first + p->n)
-        p++;
-    return p;
-}
-
-static size_t begin_of(const ith_strip *p, int64_t cell)
-{
-    return p->offset + (size_t)cell * p->cell_bytes;
-}
-
-const uint8_t *ith_matrix_tiles(const ith_matrix *m, int64_t first)
-{
-    if (m->n_strips <= 1)
-        return m->tiles + (size_t)(first - m->first_tile) * m->tile_bytes;
-    const ith_strip *p = strip_with(m, first);
-    return m->tiles + (ptrdiff_t)(begin_of(p, m->cell) - begin_of(m->strips, m->cell)) +
-           (size_t)(first - p->first) * m->tile_bytes;
-}
-
-int64_t ith_matrix_run(const ith_matrix *m, ith_range tiles)
-{
-    if (m->n_strips <= 1)
-        return ith_range_size(tiles);
-    const ith_strip *p = strip_with(m, tiles.begin);
-    return ith_min(tiles.end, p->first + p->n) - tiles.begin;
-}
-
 /* ---- Entering and leaving ---- */
 
 /* Is what stays all that the pass needs? */

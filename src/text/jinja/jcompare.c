@@ -1,46 +1,8 @@
-/* jcompare.c - truth, equality, order and length, as Python has them. */
+/* jcompare.c - truth, order and length, as Python has them. */
 #include "text/jinja/jvalue.h"
 
 #include <math.h>
 #include <string.h>
-
-bool ith_jis_number(ith_jval v)
-{
-    return v.kind == ITH_J_BOOL || v.kind == ITH_J_INT || v.kind == ITH_J_FLOAT;
-}
-
-bool ith_jis_integral(ith_jval v)
-{
-    return v.kind == ITH_J_BOOL || v.kind == ITH_J_INT;
-}
-
-int64_t ith_jintegral(ith_jval v)
-{
-    return v.kind == ITH_J_BOOL ? v.as.truth : v.as.i;
-}
-
-double ith_jreal(ith_jval v)
-{
-    return v.kind == ITH_J_FLOAT ? v.as.f : (double)ith_jintegral(v);
-}
-
-const char *ith_jkind_name(ith_jval v)
-{
-    static const char *const names[] = {
-        [ITH_J_ABSENT] = "nothing",    [ITH_J_UNDEFINED] = "Undefined",
-        [ITH_J_NONE] = "NoneType",     [ITH_J_BOOL] = "bool",
-        [ITH_J_INT] = "int",           [ITH_J_FLOAT] = "float",
-        [ITH_J_STRING] = "str",        [ITH_J_LIST] = "list",
-        [ITH_J_TUPLE] = "tuple",       [ITH_J_RANGE] = "range",
-        [ITH_J_VIEW] = "dict view",    [ITH_J_ITERATOR] = "generator",
-        [ITH_J_DICT] = "dict",         [ITH_J_NAMESPACE] = "Namespace",
-        [ITH_J_LOOP] = "LoopContext",  [ITH_J_MACRO] = "Macro",
-        [ITH_J_FUNCTION] = "function", [ITH_J_METHOD] = "method",
-        [ITH_J_CYCLER] = "Cycler",     [ITH_J_JOINER] = "Joiner",
-    };
-
-    return names[v.kind];
-}
 
 int64_t ith_jlength(ith_jrun *run, ith_jval v)
 {
@@ -79,94 +41,6 @@ bool ith_jtruth(ith_jrun *run, ith_jval v)
     }
 }
 
-/* Exactly, though a double cannot hold every integer. nan compares as 2. */
-static int compare_int_float(int64_t i, double f)
-{
-    double whole;
-
-    if (isnan(f))
-        return 2;
-    if (f >= 0x1p63)
-        return -1;
-    if (f < -0x1p63)
-        return 1;
-    whole = floor(f);
-    if (i != (int64_t)whole)
-        return i < (int64_t)whole ? -1 : 1;
-    return f > whole ? -1 : 0;
-}
-
-static int compare_numbers(ith_jval a, ith_jval b)
-{
-    int order;
-
-    if (ith_jis_integral(a) && ith_jis_integral(b))
-        return (ith_jintegral(a) > ith_jintegral(b)) - (ith_jintegral(a) < ith_jintegral(b));
-    if (a.kind == ITH_J_FLOAT && b.kind == ITH_J_FLOAT)
-        return isnan(a.as.f) || isnan(b.as.f) ? 2 : (a.as.f > b.as.f) - (a.as.f < b.as.f);
-    if (b.kind == ITH_J_FLOAT)
-        return compare_int_float(ith_jintegral(a), b.as.f);
-    order = compare_int_float(ith_jintegral(b), a.as.f);
-    return order == 2 ? 2 : -order;
-}
-
-static bool equal_lists(ith_jrun *run, const ith_jlist *a, const ith_jlist *b)
-{
-    if (a->n != b->n)
-        return false;
-    for (size_t i = 0; i < a->n; i++)
-        if (!ith_jequal(run, a->items[i], b->items[i]))
-            return false;
-    return true;
-}
-
-static bool equal_dicts(ith_jrun *run, const ith_jdict *a, const ith_jdict *b)
-{
-    if (a->n != b->n)
-        return false;
-    for (size_t i = 0; i < a->n; i++) {
-        ith_jval *other = ith_jdict_get(run, b, a->entries[i].key);
-        if (other == NULL || !ith_jequal(run, a->entries[i].value, *other))
-            return false;
-    }
-    return true;
-}
-
-bool ith_jequal(ith_jrun *run, ith_jval a, ith_jval b)
-{
-    bool equal;
-
-    ith_jrun_step(run, 1);
-    if (ith_jis_number(a) && ith_jis_number(b))
-        return compare_numbers(a, b) == 0;
-    if (a.kind != b.kind)
-        return false;
-    ith_jrun_enter(run);
-    switch (a.kind) {
-    case ITH_J_UNDEFINED:
-    case ITH_J_NONE:
-        equal = true;
-        break;
-    case ITH_J_STRING:
-        ith_jrun_step(run, a.as.str->len / 64);
-        equal = ith_jstr_equal(a.as.str, b.as.str);
-        break;
-    case ITH_J_VIEW:
-    case ITH_J_LIST:
-    case ITH_J_TUPLE:
-    case ITH_J_RANGE:
-        equal = equal_lists(run, a.as.list, b.as.list);
-        break;
-    case ITH_J_DICT:
-        equal = equal_dicts(run, a.as.dict, b.as.dict);
-        break;
-    default:
-        equal = a.as.dict == b.as.dict;
-    }
-    ith_jrun_exit(run);
-    return equal;
-}
-
 static int compare_strings(const ith_jstr *a, const ith_jstr *b)
 {
     size_t n = a->len < b->len ? a->len : b->len;
@@ -179,7 +53,7 @@ int ith_jcompare(ith_jrun *run, ith_jval a, ith_jval b)
 {
     ith_jrun_step(run, 1);
     if (ith_jis_number(a) && ith_jis_number(b))
-        return compare_numbers(a, b);
+        return ith_jcompare_numbers(a, b);
     if (a.kind == ITH_J_STRING && b.kind == ITH_J_STRING) {
         ith_jrun_step(run, a.as.str->len / 64);
         return compare_strings(a.as.str, b.as.str);

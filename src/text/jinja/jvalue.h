@@ -110,6 +110,9 @@ ith_jlist *ith_jdict_view(ith_jrun *run, const ith_jdict *dict, const char *view
 
 bool ith_jtruth(ith_jrun *run, ith_jval v);
 bool ith_jequal(ith_jrun *run, ith_jval a, ith_jval b);
+
+/* The order of two numbers, exactly; 2: one is nan. */
+int ith_jcompare_numbers(ith_jval a, ith_jval b);
 /* <0, 0, >0; fails where Python has no order, and for nan */
 int ith_jcompare(ith_jrun *run, ith_jval a, ith_jval b);
 /* Sorts by keys; equal ones stay in their order. in_lists: keys are compared as lists of one key,
