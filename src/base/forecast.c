@@ -62,13 +62,3 @@ double ith_forecast_left(const ith_forecast *f, int64_t done, int64_t total)
 {
     return f->n > 0 ? ith_depth_cost_s(fit(f), done, total) : -1;
 }
-
-double ith_forecast_token(const ith_forecast *f, int64_t x)
-{
-    ith_depth_cost c;
-
-    if (f->n <= 0)
-        return -1;
-    c = fit(f);
-    return c.token_s + c.key_s * (double)x;
-}

@@ -39,7 +39,4 @@ void ith_forecast_add(ith_forecast *forecast, int64_t from, int64_t to, double s
  * depth counts as constant. */
 double ith_forecast_left(const ith_forecast *forecast, int64_t done, int64_t total);
 
-/* Seconds of the token at position x; negative: unknown. */
-double ith_forecast_token(const ith_forecast *forecast, int64_t x);
-
 #endif

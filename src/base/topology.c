@@ -246,10 +246,6 @@ ith_caches ith_topology_caches(const ith_topology *t)
 {
     return t->caches;
 }
-bool ith_topology_is_here(const ith_topology *t)
-{
-    return t->here;
-}
 const ith_memory_node *ith_topology_node(const ith_topology *t, int node)
 {
     return &t->nodes[node];

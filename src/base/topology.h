@@ -68,9 +68,6 @@ uint64_t ith_topology_allowed(const ith_topology *topology);
  * replaces what the machine reports, ith_caches_default() what it does not report. */
 ith_caches ith_topology_caches(const ith_topology *topology);
 
-/* Is it the running machine? */
-bool ith_topology_is_here(const ith_topology *topology);
-
 /* ---- Shares: pure functions ---- */
 
 /* The memory node of thread `tid` of a rank's n_threads. Threads are dealt to nodes in contiguous

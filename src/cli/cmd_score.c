@@ -1,4 +1,5 @@
 /* cmd_score.c - how well the model predicts a text, and the logits after it. */
+#include "base/best.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/model_options.h"
@@ -66,27 +67,6 @@ static ith_status work(const ith_cli *cli, score_args *args, const ith_engine_pa
 
 /* ---- Results, rank 0 ---- */
 
-typedef struct candidate {
-    int32_t id;
-    float logit;
-} candidate;
-
-/* The k best by logit, ties by id, into best[k]: insertion into a short sorted list. */
-static void find_top(const float *logits, int n_vocab, candidate *best, int k)
-{
-    int have = 0;
-
-    for (int id = 0; id < n_vocab; id++) {
-        int at;
-        if (have == k && !(logits[id] > best[k - 1].logit))
-            continue;
-        at = have < k ? have++ : k - 1;
-        for (; at > 0 && logits[id] > best[at - 1].logit; at--)
-            best[at] = best[at - 1];
-        best[at] = (candidate){id, logits[id]};
-    }
-}
-
 static double log_sum_exp(const float *logits, int n)
 {
     double max = -INFINITY, sum = 0;
@@ -99,14 +79,14 @@ static double log_sum_exp(const float *logits, int n)
     return max + log(sum);
 }
 
-static json_t *json_top(const candidate *best, int k, double log_total)
+static json_t *json_top(const float *logits, const int32_t *best, int k, double log_total)
 {
     json_t *top = json_array();
 
     for (int i = 0; i < k; i++)
-        json_array_append_new(top, json_pack("{s:i, s:o, s:o}", "id", (int)best[i].id, "logit",
-                                             ith_json_number(best[i].logit), "logprob",
-                                             ith_json_number(best[i].logit - log_total)));
+        json_array_append_new(top, json_pack("{s:i, s:o, s:o}", "id", (int)best[i], "logit",
+                                             ith_json_number(logits[best[i]]), "logprob",
+                                             ith_json_number(logits[best[i]] - log_total)));
     return top;
 }
 
@@ -126,7 +106,8 @@ static int print_json(const ith_cli *cli, const ith_scoring *score, json_t *top)
                   sha256, "notes", ith_json_lines(ith_engine_get_info(score->engine)->notes)));
 }
 
-static void print_text(const ith_scoring *score, const candidate *best, int k, double log_total)
+static void print_text(const ith_scoring *score, const float *logits, const int32_t *best, int k,
+                       double log_total)
 {
     const ith_vocab *vocab = ith_engine_vocab(score->engine);
 
@@ -139,12 +120,11 @@ static void print_text(const ith_scoring *score, const candidate *best, int k, d
         size_t len = 0;
         json_t *quoted = NULL;
         char *shown = NULL;
-        if (vocab != NULL &&
-            ith_vocab_detokenize(vocab, &best[i].id, 1, &text, &len, NULL) == ITH_OK)
+        if (vocab != NULL && ith_vocab_detokenize(vocab, &best[i], 1, &text, &len, NULL) == ITH_OK)
             quoted = ith_json_bytes(text, len);
         shown = quoted != NULL ? ith_json_text(quoted, false) : NULL;
-        printf("%-11s %7d  logit %10.5f  p %.6f  %s\n", i == 0 ? "next" : "", best[i].id,
-               best[i].logit, exp(best[i].logit - log_total), shown != NULL ? shown : "");
+        printf("%-11s %7d  logit %10.5f  p %.6f  %s\n", i == 0 ? "next" : "", best[i],
+               logits[best[i]], exp(logits[best[i]] - log_total), shown != NULL ? shown : "");
         json_decref(quoted);
         free(shown);
         free(text);
@@ -167,13 +147,12 @@ static int report(const ith_cli *cli, const score_args *args, const ith_scoring 
     int n_vocab = ith_engine_get_info(score->engine)->n_vocab;
     int k = args->top < n_vocab ? (int)args->top : n_vocab;
     double log_total = log_sum_exp(logits, n_vocab);
-    candidate best[TOP_MAX];
+    int32_t best[TOP_MAX];
 
-    if (k > 0)
-        find_top(logits, n_vocab, best, k);
+    ith_best(logits, n_vocab, best, k);
     if (args->model.output.json)
-        return print_json(cli, score, json_top(best, k, log_total));
-    print_text(score, best, k, log_total);
+        return print_json(cli, score, json_top(logits, best, k, log_total));
+    print_text(score, logits, best, k, log_total);
     if (!args->model.output.quiet)
         print_timings(cli, score);
     return ITH_EXIT_DONE;

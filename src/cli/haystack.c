@@ -1,6 +1,7 @@
 /* haystack.c - makes a haystack and hides the needles. */
 #include "cli/haystack.h"
 
+#include "base/grow.h"
 #include "cli/haystack_words.h"
 
 #include <ctype.h>
@@ -242,13 +243,8 @@ static ith_status find_room(const maker *m, const ith_needle *needle, int64_t *r
 
 static ith_status add_end(maker *m, ith_error *err)
 {
-    if (m->n == m->cap) {
-        size_t cap = m->cap == 0 ? 256 : 2 * m->cap, *more = realloc(m->ends, cap * sizeof *more);
-        if (more == NULL)
-            return ith_fail(err, ITH_E_MEMORY, "no memory for a haystack");
-        m->ends = more;
-        m->cap = cap;
-    }
+    if (!ith_grow((void **)&m->ends, &m->cap, m->n + 1, sizeof *m->ends))
+        return ith_fail(err, ITH_E_MEMORY, "no memory for a haystack");
     m->ends[m->n++] = m->sentences.len;
     return ITH_OK;
 }

@@ -1,6 +1,8 @@
 /* report_table.c - cells of tables. */
 #include "cli/report_table.h"
 
+#include "base/grow.h"
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,18 +26,13 @@ void ith_table_close(ith_table *table)
 
 static ith_table_cell *add(ith_table *t, char *text, double sort)
 {
-    ith_table_cell *more = t->cells;
-
-    if (text != NULL && (t->n & (t->n - 1)) == 0) /* full: room doubles at each power of two */
-        more = realloc(t->cells, (t->n == 0 ? 1 : 2 * t->n) * sizeof *more);
-    if (text == NULL || more == NULL) {
+    if (text == NULL || !ith_grow((void **)&t->cells, &t->room, t->n + 1, sizeof *t->cells)) {
         free(text);
         t->failed = true;
         return NULL;
     }
-    t->cells = more;
-    more[t->n] = (ith_table_cell){.text = text, .sort = sort, .style = -1};
-    return &more[t->n++];
+    t->cells[t->n] = (ith_table_cell){.text = text, .sort = sort, .style = -1};
+    return &t->cells[t->n++];
 }
 
 void ith_table_text(ith_table *table, const char *format, ...)

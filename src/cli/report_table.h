@@ -26,7 +26,7 @@ typedef struct ith_table {
     const ith_table_column *columns;
     size_t n_columns;
     ith_table_cell *cells; /* [n], whole rows */
-    size_t n;
+    size_t n, room;
     bool failed; /* for lack of memory */
 } ith_table;
 

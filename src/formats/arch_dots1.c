@@ -5,13 +5,9 @@ static const ith_hf_class classes[] = {{"dots1", "Dots1ForCausalLM"}, {NULL, NUL
 
 static void traits(ith_hparams *hp)
 {
-    hp->experts = (ith_experts_params){.ffn = 1408,
-                                       .step = 1,
-                                       .router = {.score = ITH_ROUTER_SIGMOID,
-                                                  .choice_bias = true,
-                                                  .group_best = 2,
-                                                  .norm_add = 1e-20,
-                                                  .factor = 1}};
+    hp->experts = (ith_experts_params){
+        .ffn = 1408, .step = 1, .router = ith_experts_router_of_deepseek(0, 0, 1)};
+    hp->experts.router.normalized = false;
 }
 
 static const char *const config_keys[] = {"n_shared_experts", NULL};

@@ -1,4 +1,5 @@
 /* loop.c - the engine's side of a server: choices from the queue go through ith_generate_many. */
+#include "base/best.h"
 #include "base/error.h"
 #include "base/precise.h"
 #include "openai/request.h"
@@ -120,27 +121,6 @@ static bool wanted(void *user, const ith_many_prompt *prompt, int64_t length)
     return ith_choice_wanted(prompt->user, length) && !(length < 0 && is_stopping(user));
 }
 
-/* The `k` best by logit, ties by id, into best[k]. */
-static void find_best(const float *logits, int n_vocab, ith_ranked *best, int k)
-{
-    int have = 0;
-
-    if (k == 0)
-        return;
-    for (int id = 0; id < n_vocab; id++) {
-        int at = have;
-        if (have == k && !(logits[id] > logits[best[k - 1].id]))
-            continue;
-        if (have < k)
-            have++;
-        else
-            at = k - 1;
-        for (; at > 0 && logits[id] > logits[best[at - 1].id]; at--)
-            best[at] = best[at - 1];
-        best[at].id = id;
-    }
-}
-
 static void rank_tokens(const ith_server *server, const float *logits, int32_t id, ith_ranked *t,
                         int top)
 {
@@ -148,13 +128,11 @@ static void rank_tokens(const ith_server *server, const float *logits, int32_t i
     float nll[1 + ITH_REQUEST_TOP];
     size_t n = 1 + (size_t)top;
 
-    t[0].id = id;
-    find_best(logits, server->info->n_vocab, t + 1, top);
-    for (size_t i = 0; i < n; i++)
-        ids[i] = t[i].id;
+    ids[0] = id;
+    ith_best(logits, server->info->n_vocab, ids + 1, top);
     ith_logits_nll(server->engine, logits, ids, n, nll);
     for (size_t i = 0; i < n; i++)
-        t[i].nll = nll[i];
+        t[i] = (ith_ranked){.id = ids[i], .nll = nll[i]};
 }
 
 /* exp(a) / (exp(a) + exp(b)) */

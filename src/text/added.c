@@ -1,5 +1,7 @@
 /* added.c - finds added tokens in a text: the leftmost match, and of several there the longest. */
 #include "text/added.h"
+
+#include "base/grow.h"
 #include "text/utf8.h"
 
 #include <stdlib.h>
@@ -9,15 +11,8 @@ ith_status ith_added_push(ith_added_set *set, const ith_added *item, ith_error *
 {
     char *text = malloc(item->len + 1);
 
-    if (text != NULL && set->n == set->cap) {
-        size_t cap = set->cap ? 2 * set->cap : 32;
-        ith_added *items = realloc(set->items, cap * sizeof *items);
-        if (items != NULL) {
-            set->items = items;
-            set->cap = cap;
-        }
-    }
-    if (text == NULL || set->n == set->cap) {
+    if (text == NULL ||
+        !ith_grow((void **)&set->items, &set->cap, set->n + 1, sizeof *set->items)) {
         free(text);
         return ith_fail(err, ITH_E_MEMORY, "no memory for %zu added tokens", set->n + 1);
     }

@@ -1,6 +1,7 @@
 /* spread.c - cuts entries into strips, and lays these out region by region. */
 #include "weights/spread.h"
 
+#include "base/grow.h"
 #include "base/range.h"
 
 #include <stdlib.h>
@@ -34,15 +35,9 @@ static size_t bytes_of(const ith_strip *p, const ith_entry *e)
 
 static ith_status add_strip(ith_spread *s, ith_strip strip, ith_error *err)
 {
-    if (s->n == s->room) {
-        size_t room = 2 * s->room + 64;
-        ith_strip *grown = realloc(s->strips, room * sizeof *grown);
-        if (grown == NULL)
-            return ith_fail(err, ITH_E_MEMORY, "no memory for a list of %zu strips of weights",
-                            room);
-        s->strips = grown;
-        s->room = room;
-    }
+    if (!ith_grow((void **)&s->strips, &s->room, s->n + 1, sizeof *s->strips))
+        return ith_fail(err, ITH_E_MEMORY, "no memory for a list of %zu strips of weights",
+                        s->n + 1);
     s->strips[s->n++] = strip;
     return ITH_OK;
 }

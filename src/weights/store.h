@@ -108,9 +108,6 @@ ith_status ith_store_foresee(ith_store *store, const ith_store_params *params, d
 ith_status ith_store_load(ith_store *store, const ith_store_params *params, ith_team *team,
                           ith_error *err);
 
-/* Can using weights inside passes fail? The same on all ranks. */
-bool ith_store_is_streamed(const ith_store *store);
-
 /* Do this rank's passes read the model's files: in their mapping, or again each time? */
 bool ith_store_reads_files(const ith_store *store);
 

@@ -184,11 +184,6 @@ ith_status ith_store_load(ith_store *store, const ith_store_params *params, ith_
     return open_feed(store, params, team, err);
 }
 
-bool ith_store_is_streamed(const ith_store *store)
-{
-    return store->residence.steps.transit > 0;
-}
-
 bool ith_store_reads_files(const ith_store *store)
 {
     for (size_t i = 0; i < store->plan.n_entries; i++) {

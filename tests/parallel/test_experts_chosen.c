@@ -34,6 +34,12 @@ static ith_engine_params params_of(const char *model, ith_distribution distribut
     return params;
 }
 
+static bool is_streamed(const ith_engine *engine)
+{
+    return strncmp(engine->info.distribution, "streamed", 8) == 0 &&
+           engine->store->residence.steps.transit > 0;
+}
+
 /* Streamed: with the least memory that works, and up to `more`. What the process already takes
  * counts against the limit and changes from one opening to the next, so less is given until some
  * weights are streamed. */
@@ -52,7 +58,7 @@ static ith_engine *open_engine(const char *model, ith_distribution distribution,
              "open the engine", &err);
         if (status == ITH_OK && (!streamed || more == 0))
             return engine;
-        if (status == ITH_OK && found && ith_store_is_streamed(engine->store))
+        if (status == ITH_OK && found && is_streamed(engine))
             return engine;
         if (status == ITH_OK)
             ith_engine_close(engine);
@@ -170,8 +176,7 @@ static void check_streamed(const char *model, int64_t more, const char *nodes, c
     char got[65] = "", text[TEXT];
     readings r = answer(e, got);
 
-    must(strncmp(e->info.distribution, "streamed", 8) == 0 && ith_store_is_streamed(e->store),
-         "it is streamed", NULL);
+    must(is_streamed(e), "it is streamed", NULL);
     check_readings(e, r);
     ith_engine_close(e);
     snprintf(text, sizeof text, "experts chosen: %lld KiB more than the least, node: %s",

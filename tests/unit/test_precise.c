@@ -1,6 +1,8 @@
 /* test_precise.c - logarithms and powers against values of 80 decimal digits, rounded once, and
- * against long double everywhere else. */
+ * against long double everywhere else; the largest of many numbers. */
 #include "base/precise.h"
+
+#include "base/best.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -8,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -77,12 +80,27 @@ static void all_are_near_long_double(void **state)
     }
 }
 
+static void the_largest_come_first_and_of_equal_ones_the_lower_index(void **state)
+{
+    static const float values[] = {2, 7, -1, 7, 3, 2, 9, -4};
+    static const int32_t order[] = {6, 1, 3, 4, 0, 5, 2, 7};
+    (void)state;
+    for (int k = 0; k <= 8; k++) {
+        int32_t best[9];
+        memset(best, 0x5a, sizeof best);
+        ith_best(values, 8, best, k);
+        assert_memory_equal(best, order, (size_t)k * sizeof *best);
+        assert_int_equal(best[k], 0x5a5a5a5a);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(logarithms_are_the_nearest_double),
         cmocka_unit_test(powers_are_the_nearest_double),
         cmocka_unit_test(all_are_near_long_double),
+        cmocka_unit_test(the_largest_come_first_and_of_equal_ones_the_lower_index),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
