@@ -8,7 +8,7 @@
  *
  *   caller    member 0: opens the gate `start`, runs the function, meets the others at a last
  *             barrier
- *   keeper    a thread that opens the region and sleeps, in the place of the caller, which cannot
+ *   primary   a thread that opens the region and sleeps, in the place of the caller, which cannot
  *             stay inside
  *   workers   members 1, 2, ...: wait at `start`, run the function, meet the others at the last
  *             barrier, and again
@@ -70,7 +70,7 @@ enum { TASK_BITS = 24 };
 
 struct ith_team {
     int n_threads, got; /* asked for; in the region */
-    pthread_t keeper;
+    pthread_t primary;
     void (*fn)(void *arg, ith_member *me); /* of the current run; NULL: the team closes */
     void *arg;
     gate ready, start, closing;
@@ -211,7 +211,7 @@ static void work(ith_team *team, int tid)
     }
 }
 
-static void *keep(void *arg)
+static void *run_primary(void *arg)
 {
     ith_team *team = arg;
     omp_set_dynamic(0);
@@ -228,13 +228,13 @@ static void *keep(void *arg)
     return NULL;
 }
 
-/* Lets the workers and the keeper go. */
+/* Lets the workers and the primary thread go. */
 static void end_region(ith_team *team)
 {
     team->fn = NULL;
     gate_open(&team->start, atomic_load(&team->start.word) + 1);
     gate_open(&team->closing, 1);
-    pthread_join(team->keeper, NULL);
+    pthread_join(team->primary, NULL);
 }
 
 /* ---- Will the system give so many threads? ---- */
@@ -256,7 +256,7 @@ static long count_tasks(void)
 }
 
 /* OpenMP ends the process if the system refuses a thread. So as many are made first as it will
- * make, the keeper among them, and all are gone when this returns. */
+ * make, the primary thread among them, and all are gone when this returns. */
 static ith_status try_threads(int n, ith_error *err)
 {
     pthread_t *threads = calloc((size_t)n, sizeof *threads);
@@ -289,7 +289,7 @@ static ith_status begin_region(ith_team *team, ith_error *err)
     int code;
 
     ITH_TRY(try_threads(team->n_threads, err));
-    code = pthread_create(&team->keeper, NULL, keep, team);
+    code = pthread_create(&team->primary, NULL, run_primary, team);
     if (code != 0)
         return ith_fail(err, ITH_E_MEMORY, "%d threads asked for: the system refuses (%s)",
                         team->n_threads, strerror(code));

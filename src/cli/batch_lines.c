@@ -32,7 +32,7 @@ void ith_batch_lines_close(ith_batch_lines *lines)
     *lines = (ith_batch_lines){0};
 }
 
-static ith_status keep(ith_batch_lines *lines, const char *bytes, size_t n, ith_error *err)
+static ith_status append(ith_batch_lines *lines, const char *bytes, size_t n, ith_error *err)
 {
     if (!lines->too_long && lines->text.len + n <= ITH_BATCH_LINE_MOST)
         return ith_text_append(&lines->text, bytes, n, err);
@@ -56,14 +56,14 @@ ith_status ith_batch_lines_next(ith_batch_lines *lines, bool *more, ith_error *e
         if (!lines->ended)
             buffer[n++] = (char)c;
         if (n == sizeof buffer) {
-            ITH_TRY(keep(lines, buffer, n, err));
+            ITH_TRY(append(lines, buffer, n, err));
             n = 0;
         }
     }
     if (ferror(lines->file))
         return ith_fail(err, ITH_E_IO, "%s: %s", lines->path, strerror(errno));
     lines->number += *more;
-    return keep(lines, buffer, n, err);
+    return append(lines, buffer, n, err);
 }
 
 bool ith_batch_lines_blank(const ith_batch_lines *lines)

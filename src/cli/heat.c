@@ -28,7 +28,7 @@ static void put(side *s, double value)
     s->n++;
 }
 
-static int place(const side *s, double value)
+static int cell_of(const side *s, double value)
 {
     for (int i = 0; i < s->n; i++)
         if (s->values[i] == value)
@@ -103,8 +103,8 @@ void ith_heat_write(FILE *out, const char *title, const ith_heat_cell *cells, si
     fputs("</title>\n", out);
     write_sides(out, &lengths, &positions, width);
     for (size_t i = 0; i < n; i++) {
-        int column = place(&lengths, (double)cells[i].tokens),
-            row = place(&positions, cells[i].position);
+        int column = cell_of(&lengths, (double)cells[i].tokens),
+            row = cell_of(&positions, cells[i].position);
         if (column >= 0 && row >= 0)
             write_cell(out, &cells[i], LEFT + width * column, TOP + ROW * row, width);
     }

@@ -74,7 +74,7 @@ static int64_t memory_of(const ith_report_series *node)
         json_object_get(json_object_get(node->machine, "host"), "memory_bytes"));
 }
 
-static int placed(const ith_report_series *s, const char *key)
+static int count_of_run(const ith_report_series *s, const char *key)
 {
     const json_t *value = json_object_get(json_object_get(s->run, "placement"), key);
     json_int_t n = json_integer_value(value);
@@ -199,7 +199,8 @@ static ith_estimate_params params_of(const pair *p, int64_t context, int nodes)
 {
     const ith_report_series *node = p->node;
     double own = ith_series_nodes(node);
-    int ranks = ith_series_ranks(node) / ith_series_nodes(node), threads = placed(node, "threads");
+    int ranks = ith_series_ranks(node) / ith_series_nodes(node),
+        threads = count_of_run(node, "threads");
     ith_estimate_params params = {.engine = ith_engine_params_default(),
                                   .nodes = nodes,
                                   .ranks_per_node = ranks > 0 ? ranks : 1,
@@ -469,7 +470,7 @@ static void prepare(pair *p)
     else if (memory_of(p->node) <= 0)
         ith_fail(&p->refusal, ITH_E_UNSUPPORTED,
                  "the document does not say how much memory the node has");
-    else if (placed(p->node, "threads") == 0 && cores_of(p->node) == 0)
+    else if (count_of_run(p->node, "threads") == 0 && cores_of(p->node) == 0)
         ith_fail(&p->refusal, ITH_E_UNSUPPORTED,
                  "the document does not say how many cores the node has");
     else

@@ -9,7 +9,7 @@
 enum { COUNT_MAX = 1 << 20 };
 
 /* A count of the placement. */
-static int placed(const ith_report_series *s, const char *key, int otherwise)
+static int count_of_run(const ith_report_series *s, const char *key, int otherwise)
 {
     const json_t *value = json_object_get(json_object_get(s->run, "placement"), key);
     json_int_t n = json_integer_value(value);
@@ -20,12 +20,12 @@ static int placed(const ith_report_series *s, const char *key, int otherwise)
 int ith_series_devices(const ith_report_series *s)
 {
     size_t gpus = json_array_size(json_object_get(s->machine, "gpus"));
-    return placed(s, "devices", gpus < COUNT_MAX ? (int)gpus : COUNT_MAX);
+    return count_of_run(s, "devices", gpus < COUNT_MAX ? (int)gpus : COUNT_MAX);
 }
 
 int ith_series_ranks(const ith_report_series *s)
 {
-    int ranks = placed(s, "ranks", 1);
+    int ranks = count_of_run(s, "ranks", 1);
     return ranks > 0 ? ranks : 1;
 }
 
@@ -37,13 +37,13 @@ int ith_series_nodes(const ith_report_series *s)
 
 int ith_series_cores(const ith_report_series *s)
 {
-    int64_t cores = (int64_t)ith_series_ranks(s) * placed(s, "threads", 1);
+    int64_t cores = (int64_t)ith_series_ranks(s) * count_of_run(s, "threads", 1);
     return cores < COUNT_MAX ? (int)cores : COUNT_MAX;
 }
 
 bool ith_series_has_threads(const ith_report_series *s)
 {
-    return placed(s, "threads", 0) > 0;
+    return count_of_run(s, "threads", 0) > 0;
 }
 
 const json_t *ith_series_published(const ith_report_series *s)
@@ -100,7 +100,7 @@ static void write_label(ith_report_series *s, bool named)
 {
     char engine[61], name[61], machine[140], weights[31], cut[61];
     char mode[70] = "", placement[60] = "", batch[40] = "";
-    int threads = placed(s, "threads", 0);
+    int threads = count_of_run(s, "threads", 0);
 
     if (strcmp(s->mode, "default") != 0)
         snprintf(mode, sizeof mode, ", %s", ith_report_cut(s->mode, cut, sizeof cut));

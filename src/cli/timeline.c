@@ -8,7 +8,7 @@ typedef enum step_kind { STEP_END, STEP_COMPUTE, STEP_ANSWER } step_kind;
 /* What rank 0 tells the others. */
 typedef struct step {
     int64_t kind;       /* step_kind */
-    int64_t keep;       /* tokens of the session that stay */
+    int64_t common;     /* tokens of the session that stay */
     int64_t max_tokens; /* of the answer */
 } step;
 
@@ -35,17 +35,17 @@ void ith_timeline_close(ith_timeline *t)
 
 /* ---- On all ranks ---- */
 
-/* Cuts the session back to s->keep tokens. One whose segments are saved cannot be cut within those;
+/* Cuts the session back to s->common tokens. One whose segments are saved cannot be cut within those;
  * then it begins anew, and reads what was saved. */
 static ith_status cut(ith_timeline *t, step *s, ith_error *err)
 {
-    ith_status status = ith_session_truncate(t->session, s->keep, err);
+    ith_status status = ith_session_truncate(t->session, s->common, err);
 
     if (status != ITH_E_UNSUPPORTED)
         return status;
     ith_session_close(t->session);
     t->session = NULL;
-    s->keep = 0;
+    s->common = 0;
     return ith_timeline_open(t, err);
 }
 
@@ -58,8 +58,8 @@ static ith_status take(ith_timeline *t, step *s, const ith_ids *ids,
 
     ITH_TRY(cut(t, s, err));
     before = ith_session_length(t->session);
-    ITH_TRY(ith_session_prefill(t->session, ids != NULL ? ids->data + s->keep : NULL,
-                                ids != NULL ? ids->n - (size_t)s->keep : 0, err));
+    ITH_TRY(ith_session_prefill(t->session, ids != NULL ? ids->data + s->common : NULL,
+                                ids != NULL ? ids->n - (size_t)s->common : 0, err));
     t->computed = ith_session_length(t->session) - before;
     ith_watch_end(t->watch);
     if (s->kind != STEP_ANSWER)
@@ -132,7 +132,7 @@ static ith_status run(ith_timeline *t, ith_ids *ids, step *s, const ith_generate
     ith_status status;
 
     ITH_TRY(check_room(t, ids, err));
-    s->keep = count_common(t, ids);
+    s->common = count_common(t, ids);
     tell(t, s);
     status = take(t, s, ids, params, answer, err);
     ith_watch_end(t->watch);

@@ -84,10 +84,10 @@ static bool is_first(const char *name, gguf_name *g)
 
 /* ---- The names ---- */
 
-typedef struct place {
+typedef struct entry {
     const char *name;
     size_t at; /* in the caller's list */
-} place;
+} entry;
 
 /* A repository's files. An index may name a file for each of very many tensors, so they can be
  * found by their names. */
@@ -95,12 +95,12 @@ typedef struct listed {
     const char *repo; /* for messages */
     const char *const *names;
     size_t n;
-    place *by_name; /* [n], sorted */
+    entry *by_name; /* [n], sorted */
 } listed;
 
 static int by_name(const void *a, const void *b)
 {
-    const place *x = a, *y = b;
+    const entry *x = a, *y = b;
     int order = strcmp(x->name, y->name);
     return order != 0 ? order : (x->at > y->at) - (x->at < y->at);
 }
@@ -113,7 +113,7 @@ static ith_status list(const char *repo, const char *const *names, size_t n, lis
     if (all->by_name == NULL)
         return ith_fail(err, ITH_E_MEMORY, "%s: no memory for a list of %zu files", repo, n);
     for (size_t i = 0; i < n; i++)
-        all->by_name[i] = (place){names[i], i};
+        all->by_name[i] = (entry){names[i], i};
     qsort(all->by_name, n, sizeof *all->by_name, by_name);
     return ITH_OK;
 }

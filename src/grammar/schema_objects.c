@@ -122,12 +122,12 @@ static int32_t other_property(compiler *c, const json_t *declared, int32_t value
 }
 
 /* Where an object is: before any property, and behind one. */
-typedef struct place {
+typedef struct ends {
     int32_t none, some;
-} place;
+} ends;
 
 /* Joins both: what follows is a property, behind a comma if it is not the first. */
-static int32_t next_property(compiler *c, place at)
+static int32_t next_property(compiler *c, ends at)
 {
     int32_t next = ith_schema_state(c, at.none);
 
@@ -136,10 +136,10 @@ static int32_t next_property(compiler *c, place at)
     return next;
 }
 
-static place add_property(compiler *c, place at, const char *name, const json_t *schema,
-                          bool required)
+static ends add_property(compiler *c, ends at, const char *name, const json_t *schema,
+                         bool required)
 {
-    place after = {ith_schema_state(c, at.none), ith_schema_state(c, at.none)};
+    ends after = {ith_schema_state(c, at.none), ith_schema_state(c, at.none)};
     json_t *key = json_string(name);
     int32_t value = ith_schema_rule_at(c, schema, "properties", name), behind;
 
@@ -160,7 +160,7 @@ static place add_property(compiler *c, place at, const char *name, const json_t 
 }
 
 /* Required properties that are not declared: their values are those of additional ones. */
-static place add_undeclared(compiler *c, place at, const json_t *schema, json_t *declared)
+static ends add_undeclared(compiler *c, ends at, const json_t *schema, json_t *declared)
 {
     const json_t *required = json_object_get(schema, "required"),
                  *others = json_object_get(schema, "additionalProperties");
@@ -179,7 +179,7 @@ static place add_undeclared(compiler *c, place at, const json_t *schema, json_t 
 }
 
 /* Properties that are neither declared nor required. */
-static void add_others(compiler *c, place at, const json_t *others, const json_t *declared)
+static void add_others(compiler *c, ends at, const json_t *others, const json_t *declared)
 {
     int32_t rule = others == NULL ? ith_schema_any(c)
                                   : ith_schema_rule_at(c, others, "additionalProperties", "");
@@ -195,7 +195,7 @@ void ith_schema_add_object(compiler *c, int32_t from, int32_t to, const json_t *
            *needed = set_of_names(c, json_object_get(schema, "required"), NULL);
     bool open = others == NULL ? properties == NULL : !json_is_false(others);
     const char *name;
-    place at = {ith_schema_text(c, from, "{"), ith_schema_state(c, from)};
+    ends at = {ith_schema_text(c, from, "{"), ith_schema_state(c, from)};
 
     json_object_foreach ((json_t *)properties, name, value)
         if (ith_schema_going(c))

@@ -21,18 +21,18 @@ static int first_alike(const ith_layer_state *layers, int i)
     return first;
 }
 
-/* Gives each layer its place; n[pool] counts the pool's layers. */
+/* Gives each layer its pool; n[pool] counts the pool's layers. */
 static void place_layers(const ith_state_params *p, ith_state *state, int *n)
 {
     for (int i = 0; i < p->n_layers; i++) {
-        ith_state_place *place = &state->places[i];
+        ith_layer_pool *at = &state->layer_pools[i];
         int first;
-        *place = (ith_state_place){.pool = -1};
+        *at = (ith_layer_pool){.pool = -1};
         if (p->layers[i].form != ITH_STATE_KV)
             continue;
         first = first_alike(p->layers, i);
-        place->pool = first == i ? state->n_pools++ : state->places[first].pool;
-        place->layer = n[place->pool]++;
+        at->pool = first == i ? state->n_pools++ : state->layer_pools[first].pool;
+        at->layer = n[at->pool]++;
     }
 }
 
@@ -79,7 +79,7 @@ static ith_status open_pools(const ith_state_params *p, ith_state *state, const 
     int opened = 0;
 
     for (int i = 0; i < p->n_layers; i++)
-        if (state->places[i].pool == opened) {
+        if (state->layer_pools[i].pool == opened) {
             ITH_TRY(open_pool(p, i, n[opened], &state->pools[opened], err));
             opened++;
         }
@@ -113,10 +113,10 @@ ith_status ith_state_open(const ith_state_params *params, ith_state **out, ith_e
 
     *out = NULL;
     if (state != NULL) {
-        state->places = calloc(n, sizeof *state->places);
+        state->layer_pools = calloc(n, sizeof *state->layer_pools);
         state->pools = calloc(n, sizeof *state->pools);
     }
-    if (state == NULL || counts == NULL || state->places == NULL || state->pools == NULL) {
+    if (state == NULL || counts == NULL || state->layer_pools == NULL || state->pools == NULL) {
         status = ith_fail(err, ITH_E_MEMORY, "no memory for the tables of a timeline's state");
     } else {
         place_layers(params, state, counts);
@@ -141,7 +141,7 @@ void ith_state_close(ith_state *state)
         ith_kv_close(state->pools[i]);
     ith_recurrent_close(state->recurrent);
     free(state->pools);
-    free(state->places);
+    free(state->layer_pools);
     free(state);
 }
 

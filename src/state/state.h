@@ -28,16 +28,16 @@ typedef struct ith_layer_state {
 } ith_layer_state;
 
 /* Where a layer's keys and values are. */
-typedef struct ith_state_place {
+typedef struct ith_layer_pool {
     int pool;  /* -1: it has none */
     int layer; /* its number in the pool */
-} ith_state_place;
+} ith_layer_pool;
 
 typedef struct ith_state {
     ith_kv **pools; /* [n_pools] in the order of their first layers */
     int n_pools;
-    ith_state_place *places;  /* [n_layers] */
-    ith_recurrent *recurrent; /* of the layers that have one; NULL: no layer has */
+    ith_layer_pool *layer_pools; /* [n_layers] */
+    ith_recurrent *recurrent;    /* of the layers that have one; NULL: no layer has */
 } ith_state;
 
 typedef struct ith_state_params {
@@ -60,8 +60,8 @@ void ith_state_close(ith_state *state); /* accepts NULL */
 /* The cache of a layer with ITH_STATE_KV, and the layer's number there. */
 static inline ith_kv *ith_state_kv(const ith_state *state, int layer, int *number)
 {
-    *number = state->places[layer].layer;
-    return state->pools[state->places[layer].pool];
+    *number = state->layer_pools[layer].layer;
+    return state->pools[state->layer_pools[layer].pool];
 }
 
 /* Local. Makes room for n_tokens in all. On ITH_E_MEMORY some pools may have grown: ith_state_trim

@@ -30,7 +30,7 @@ static const ith_state_params params = {.layers = layers,
 
 static void test_places(void **unused)
 {
-    static const ith_state_place expected[] = {{0, 0}, {1, 0}, {-1, 0}, {0, 1}, {2, 0}, {1, 1}};
+    static const ith_layer_pool expected[] = {{0, 0}, {1, 0}, {-1, 0}, {0, 1}, {2, 0}, {1, 1}};
     ith_error err;
     ith_state *state;
 
@@ -38,8 +38,8 @@ static void test_places(void **unused)
     assert_int_equal(ith_state_open(&params, &state, &err), ITH_OK);
     assert_int_equal(state->n_pools, 3);
     for (int i = 0; i < LAYERS; i++) {
-        assert_int_equal(state->places[i].pool, expected[i].pool);
-        assert_int_equal(state->places[i].layer, expected[i].layer);
+        assert_int_equal(state->layer_pools[i].pool, expected[i].pool);
+        assert_int_equal(state->layer_pools[i].layer, expected[i].layer);
     }
     ith_state_close(state);
 }

@@ -371,7 +371,7 @@ static void settle(const ith_recur *r, ith_member *me)
 
 /* ---- Results ---- */
 
-static void place(const ith_recur *r, int64_t t, int64_t head, const float *x, bool finished)
+static void deliver(const ith_recur *r, int64_t t, int64_t head, const float *x, bool finished)
 {
     const ith_workspace *ws = r->pass->ws;
     float *to = ws->h + t * ws->ld + ith_recur_place(r, head);
@@ -390,8 +390,8 @@ static void place_all(const ith_recur *r, int i, const float *results, bool fini
 
     for (int64_t t = share.begin; t < share.end; t++)
         for (int64_t head = heads.begin; head < heads.end; head++)
-            place(r, t, head, results + t * results_of(r, i) + (head - heads.begin) * r->shape.out,
-                  finished);
+            deliver(r, t, head,
+                    results + t * results_of(r, i) + (head - heads.begin) * r->shape.out, finished);
 }
 
 /* Rows of results in the order of slots, where it differs, before they travel. */
@@ -460,7 +460,7 @@ static void to_tokens(const ith_recur *r, ith_member *me)
         place_all(r, i, from, !by_tokens(p), me);
 }
 
-/* By the same shares in which results were placed. */
+/* By the same shares in which results were delivered. */
 static void close_all(const ith_recur *r, ith_member *me)
 {
     const ith_pass *p = r->pass;
