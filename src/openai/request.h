@@ -1,7 +1,7 @@
 /* request.h - the body of a completion request in OpenAI's form, in a file of `ithaca batch` or
  * sent to `ithaca serve`.
  *
- * What a request asks for and this program does not do is refused by name, never passed over.
+ * A request for something that this program cannot do is refused; the error names the field.
  */
 #ifndef ITH_OPENAI_REQUEST_H
 #define ITH_OPENAI_REQUEST_H
@@ -45,12 +45,12 @@ typedef struct ith_request {
     int64_t top; /* so many of the best tokens beside each logprob */
 } ith_request;
 
-/* Are lists and objects of a JSON text nested no deeper than ITH_REQUEST_NESTING? To be asked of a
- * text from elsewhere before it is parsed: whoever walks through a value has a stack that ends. */
+/* Are lists and objects of a JSON text nested at most ITH_REQUEST_NESTING levels deep? Check
+ * untrusted texts before parsing them: what walks through a value recurses. */
 bool ith_request_is_flat(const char *text, size_t len);
 
-/* Parses the text in which a body stands, for ith_request_read. *root is the caller's. Numbers that
- * Python adds and a name that stands twice are accepted, but not beside a schema. ITH_E_FORMAT: it
+/* Parses the text in which a body stands, for ith_request_read. *root is the caller's. Python's
+ * NaN and Infinity and duplicate names are accepted, but not beside a schema. ITH_E_FORMAT: it
  * is not JSON. */
 ith_status ith_request_parse(ith_request *request, const char *text, size_t len, const char *where,
                              json_t **root, ith_error *err);
@@ -82,7 +82,7 @@ const char *ith_request_text(const ith_request *request, size_t i, size_t *len);
 ith_status ith_request_ids(ith_request *request, size_t i, const ith_vocab *vocab, int32_t **ids,
                            size_t *n_ids, ith_error *err);
 
-/* The body is needed no more: what only prompts are made of is freed. */
+/* Frees what only prompts are made of. The body is no longer needed. */
 void ith_request_forget(ith_request *request);
 
 #endif

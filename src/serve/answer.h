@@ -48,8 +48,8 @@ void ith_answer_free(void *answer);
 
 void ith_told_close(ith_told *told);
 
-/* What is new of choice i, after `told`, as an entry of "choices", the caller's; *told moves on. NULL:
- * there are none. False: no memory. `streamed`: in the form of a stream. */
+/* What is new of choice i, after `told`, as an entry of "choices", the caller's; *told moves on.
+ * NULL: there is none. False: no memory. `streamed`: in the form of a stream. */
 bool ith_answer_choice(const ith_answer *answer, size_t i, const ith_news *news, ith_told *told,
                        bool streamed, json_t **choice);
 

@@ -1,9 +1,9 @@
-/* call.h - a request in work: its choices, what is known of each, and the queue in front of the
- * engine.
+/* call.h - a request that is being answered: its choices, what is known of each, and the queue in
+ * front of the engine.
  *
  * An HTTP thread makes a call and waits for it; the engine's thread answers its choices one by one.
- * The call lives until both have left it. Locks: first the queue's, then a call's. The engine's
- * thread takes a call's lock in each step, so nobody holds it for longer than a copy takes.
+ * The call lives until both have left it. Lock order: the queue's, then the call's. The engine's
+ * thread takes a call's lock in each step, so others hold it only while they copy.
  */
 #ifndef ITH_SERVE_CALL_H
 #define ITH_SERVE_CALL_H
@@ -62,13 +62,13 @@ struct ith_call {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     ith_queue *queue; /* that it has been in; NULL: none */
-    int refs;         /* HTTP threads that hold it, and choices in the queue or in work */
+    int refs;         /* HTTP threads that hold it, and choices in the queue or in flight */
     bool gone;        /* nobody waits for it any more */
     bool each_token;  /* also the prompt's logprobs */
     bool logprobs;
     bool lists_end; /* logprobs have the token that ends an answer, too */
     bool hides;     /* the answer: the prompt alone was asked for */
-    bool streams;   /* whoever waits wants to know of each token, not of the end alone */
+    bool streams;   /* wakes its waiters for each token, not only at the end */
 
     /* Nothing is written. */
     bool embeds; /* each choice gets an embedding; */
@@ -86,29 +86,29 @@ struct ith_call {
 /* n choices, all zero. NULL: no memory. */
 ith_call *ith_call_make(size_t n);
 
-/* The HTTP thread leaves: choices that wait are taken out of the queue, those that have not ended
- * are wanted no more. NULL is accepted. */
+/* The HTTP thread leaves: waiting choices are taken from the queue, and those in flight are
+ * cancelled. NULL is accepted. */
 void ith_call_leave(ith_call *call);
 
-/* HTTP thread. Whoever holds a call lets it go; it lives that long, whoever has left. */
+/* HTTP thread. Takes and releases a reference to a call, which lives as long as there is one. */
 void ith_call_hold(ith_call *call);
 void ith_call_let_go(ith_call *call);
 
-/* What is known of all choices. Times are ith_now_ms; 0: it has not come to that. */
+/* What is known of all choices. Times are ith_now_ms; 0: not yet. */
 typedef struct ith_tally {
     int64_t begun; /* the first was worked on */
     int64_t first; /* token of an answer */
     int64_t answer_tokens;
-    ith_status failed; /* why the first has ended that has no answer; ITH_OK: none has */
+    ith_status failed; /* of the first choice that failed; ITH_OK: none has */
 } ith_tally;
 
 ith_tally ith_call_tally(ith_call *call);
 
-/* HTTP thread. Waits until there are more changes than *seen, or `ms` milliseconds. *seen becomes
- * their number. With the lock held, which the caller then has. */
+/* HTTP thread. Waits for more changes than *seen, at most `ms` milliseconds, and sets *seen to
+ * their number. Returns with the call locked. */
 void ith_call_wait(ith_call *call, int64_t *seen, int ms);
 
-/* So much of a choice is known already. */
+/* How much of a choice the reader has. */
 typedef struct ith_known {
     size_t text;   /* bytes */
     size_t token;  /* with logprobs */
@@ -127,7 +127,7 @@ typedef struct ith_news {
     ith_finish finish;
 } ith_news;
 
-/* With the lock. What came after what is known. False: no memory. Free it after a failure too. */
+/* With the lock. What is new since `known`. False: no memory. Free it after a failure too. */
 bool ith_choice_news(const ith_choice *choice, const ith_known *known, ith_news *news);
 void ith_news_free(ith_news *news);
 
@@ -137,7 +137,7 @@ struct ith_queue {
     pthread_mutex_t lock;
     pthread_cond_t filled;
     ith_choice *first, *last;
-    atomic_int n; /* changed with the lock; whoever reads it needs none */
+    atomic_int n; /* written under the lock, read without */
     int most;
     bool closed;
     ith_call *dead; /* calls that the engine's thread was the last to leave */
@@ -146,45 +146,45 @@ struct ith_queue {
 void ith_queue_open(ith_queue *queue, int most);
 void ith_queue_close(ith_queue *queue);
 
-/* Frees the calls that the engine's thread has left to others: they may hold much, as a grammar's
- * tables. Any thread but that one, now and then. */
+/* Frees calls that the engine's thread has finished with. They may hold much memory, such as the
+ * tables of a grammar. For any other thread to call now and then. */
 void ith_queue_bury(ith_queue *queue);
 
 typedef enum ith_queued { ITH_QUEUED, ITH_QUEUE_FULL, ITH_QUEUE_CLOSED } ith_queued;
 
-/* HTTP thread. All choices of a call, or none. */
+/* HTTP thread. Queues all choices of a call, or none. */
 ith_queued ith_queue_add(ith_queue *queue, ith_call *call);
 
-/* Engine's thread. Waits for a choice up to `ms` milliseconds. Is there one? */
+/* Engine's thread. Waits up to `ms` milliseconds for a choice. Is there one? */
 bool ith_queue_wait(ith_queue *queue, int ms);
 
 /* Engine's thread. The next one; NULL: there is none. */
 ith_choice *ith_queue_take(ith_queue *queue);
 
-/* Engine's thread. Nothing is added any more. */
+/* Engine's thread. Closes the queue: nothing is added any more. */
 void ith_queue_shut(ith_queue *queue);
 
-/* ---- The engine's thread tells ---- */
+/* ---- Progress, from the engine's thread ---- */
 
-/* Does anybody wait for it? So much is computed; -1: it waits still. */
+/* Is it still wanted? computed: its tokens so far; -1: it is still waiting. */
 bool ith_choice_wanted(ith_choice *choice, int64_t computed);
 
 /* A token of the prompt, [1 + top]. */
 void ith_choice_prompt_token(ith_choice *choice, const ith_ranked *token);
 
-/* Text, and with it the chosen token. False: it is not wanted, or there is no memory. */
+/* Text, and with it the chosen token. False: it is no longer wanted, or there is no memory. */
 bool ith_choice_text(ith_choice *choice, const char *text, size_t len);
 
-/* So many tokens of the prompt were not computed. To be told before the end. */
+/* The number of prompt tokens that were not computed. Call it before the end. */
 void ith_choice_reused(ith_choice *choice, int64_t n);
 
-/* Its embedding, [n]. To be told before the end. False: no memory. */
+/* Its embedding, [n]. Call it before the end. False: no memory. */
 bool ith_choice_embedding(ith_choice *choice, const float *embedding, size_t n);
 
-/* Did memory lack for its text? */
+/* Did its text run out of memory? */
 bool ith_choice_lacks(ith_choice *choice);
 
-/* It has ended; err->status ITH_OK: with an answer. The choice may be gone afterwards. */
+/* It has ended; err->status ITH_OK: with an answer. The choice may be freed by then. */
 void ith_choice_end(ith_choice *choice, ith_finish finish, const ith_error *err);
 
 #endif

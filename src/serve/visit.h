@@ -10,9 +10,9 @@
 
 typedef struct ith_visit ith_visit;
 
-/* An address, and who answers there: visit.c lists them. */
+/* An address and the function that answers requests to it. visit.c lists the routes. */
 typedef struct ith_route {
-    const char *method, *path; /* a path that ends with '/' stands for all that begin with it */
+    const char *method, *path; /* a path that ends with '/' matches all that begin with it */
     enum MHD_Result (*answer)(ith_visit *visit);
     bool open;  /* without a key */
     bool early; /* without a model, and when the server is stopping */
@@ -26,11 +26,11 @@ struct ith_visit {
     const char *allow;      /* methods of the address; NULL: it is unknown */
     char *body;             /* [len], malloc'd */
     size_t len, room;
-    int64_t claimed; /* of what all bodies together may take */
-    bool in_turn;    /* of the few that are being prepared */
+    int64_t claimed; /* bytes, of the limit for all bodies together */
+    bool in_turn;    /* one of the few that are being prepared */
     bool too_long;   /* the body */
     bool overload;   /* the bodies of all requests together are */
-    bool refused;    /* a response is under way before the body has come */
+    bool refused;    /* a response was begun before the body had arrived */
     unsigned mark;   /* of this call of MHD's: see ith_json_lost */
 
     /* account.c */
@@ -48,21 +48,21 @@ enum MHD_Result ith_visit_respond(ith_visit *visit, unsigned status, struct MHD_
 /* Responses. They take `value`; NULL: no memory. */
 enum MHD_Result ith_visit_json(ith_visit *visit, unsigned status, json_t *value);
 
-/* In OpenAI's form. param: the field that is wrong; NULL: none. */
+/* In OpenAI's form. param: the field at fault; NULL: none. */
 enum MHD_Result ith_visit_error(ith_visit *visit, unsigned status, const char *code,
                                 const char *param, const char *text);
 
 /* Text that is malloc'd, of a type of MIME. */
 enum MHD_Result ith_visit_text(ith_visit *visit, const char *type, char *text, size_t len);
 
-/* A request that is wrong, or cannot be answered. code NULL: that of the error's status. param
- * NULL, "": no field is. */
+/* A request that is invalid or cannot be answered. code NULL: that of the error's status. param
+ * NULL, "": no field is at fault. */
 enum MHD_Result ith_visit_refuse(ith_visit *visit, const ith_error *err, const char *code,
                                  const char *param);
 
-/* The body as a JSON object, the caller's; its bytes are dropped. request: see ith_request_parse;
- * NULL: its schemas are not read.
- * ITH_E_FORMAT, ITH_E_ARGUMENT: it is none, or nested too deeply. */
+/* Parses the body to a JSON object, the caller's, and frees its bytes. request: see
+ * ith_request_parse; NULL: its schemas are not read.
+ * ITH_E_FORMAT, ITH_E_ARGUMENT: not an object, or nested too deeply. */
 ith_status ith_visit_parse(ith_visit *visit, ith_request *request, json_t **body, ith_error *err);
 
 /* The status and code of a failure. */
@@ -71,15 +71,15 @@ unsigned ith_visit_status(const ith_error *err, const char **code);
 /* {error: {message, type, param, code}} */
 json_t *ith_error_json(unsigned status, const char *code, const char *param, const char *text);
 
-/* The body has been read: its memory is free. What is made of it takes more than the body, and is
- * counted as the body until the request is prepared. */
+/* Frees the body, which has been read. What is made of it takes more memory than the body, so the
+ * body counts until the request is prepared. */
 void ith_visit_drop_body(ith_visit *visit);
 
-/* All that a request waits with is made: another may be prepared. Whoever answers a POST is called
- * in turn, and says so before it waits for the engine. */
+/* The request is prepared, so that another may be. Functions that answer a POST call this before
+ * they wait for the engine. */
 void ith_visit_prepared(ith_visit *visit);
 
-/* While the engine is waited for, the client's silence does not count: before, and after. */
+/* Around a wait for the engine, in which the client's silence does not count: before, and after. */
 void ith_visit_be_patient(struct MHD_Connection *connection);
 void ith_visit_be_strict(struct MHD_Connection *connection, const ith_server *server);
 
@@ -87,7 +87,7 @@ void ith_visit_be_strict(struct MHD_Connection *connection, const ith_server *se
 size_t ith_visit_route(const ith_visit *visit);
 const char *ith_visit_path(size_t i);
 
-/* Has the client closed its connection, or that side of it which it sends on? */
+/* Has the client closed its connection, or its sending side? */
 bool ith_visit_is_gone(struct MHD_Connection *connection);
 
 /* MHD's callbacks. */
@@ -100,8 +100,8 @@ void ith_visit_completed(void *server, struct MHD_Connection *connection, void *
 /* guard.c: does the request bring the key, if there is one? */
 bool ith_guard_key(const ith_visit *visit);
 
-/* Without a key: is the request not one that a web page has made a browser send? *why: what is
- * wrong. */
+/* Without a key: false for a request that a web page of another site has made a browser send.
+ * *why: what is wrong. */
 bool ith_guard_site(const ith_visit *visit, const char **why);
 
 /* listener.c: the header of a request has come; all of it; its response is complete. */
