@@ -264,10 +264,11 @@ static ith_status take_reasoning(reader *r, const char *key, json_t *value)
 
 static ith_status take_arguments(reader *r, const char *key, json_t *value)
 {
-    json_t *old = json_object_get(r->chat, key), *both = json_copy(value);
+    json_t *old = json_object_get(r->chat, key), *both;
 
     if (!json_is_object(value))
         return wrong(r, key, "an object");
+    both = json_copy(value);
     if (old != NULL)
         json_object_update(both, old);
     json_object_set_new(r->chat, key, both);
