@@ -354,10 +354,10 @@ ith_status ith_session_trace_start(ith_session *session, ith_error *err);
  * (ui.perfetto.dev) opens; *json is set on rank 0. Processes are ranks. Thread 0 of each has its
  * passes and in them, without gaps, "GEMM", "attention", "exchange" (all-to-all), "gather"
  * (all-gather), "wait for ranks" (until the others have come to an exchange or gather; those of
- * other machines are known for gathers of few bytes only), "wait for weights" and "other", each with
- * its layer; between passes, in the category "between passes", "wait for ranks" and "other" (choosing
- * the token). Further threads have "decompression" and "reading" of weights that are streamed. Times
- * are microseconds since ith_session_trace_start, by each rank's own clock.
+ * other machines are known for gathers of few bytes only), "wait for weights" and "other", each
+ * with its layer; between passes, in the category "between passes", "wait for ranks" and "other"
+ * (choosing the token). Further threads have "decompression" and "reading" of weights that are
+ * streamed. Times are microseconds since ith_session_trace_start, by each rank's own clock.
  * Errors: ITH_E_ARGUMENT if nothing was kept; ITH_E_MEMORY. */
 ith_status ith_session_trace(const ith_session *session, char **json, ith_error *err);
 

@@ -1,5 +1,5 @@
-/* batch_names.h - custom_id, by which whoever asked finds the answers of a batch: no two lines of the
- * input may have the same. Rank 0 only. */
+/* batch_names.h - custom_id, by which whoever asked finds the answers of a batch: no two lines of
+ * the input may have the same. Rank 0 only. */
 #ifndef ITH_CLI_BATCH_NAMES_H
 #define ITH_CLI_BATCH_NAMES_H
 

@@ -63,8 +63,8 @@ static void add_machines(ith_table *t, const ith_even *even)
     ith_table_text(t, "%s", ith_series_machine(even->node, 1, text, sizeof text));
 }
 
-/* 40; "none: 1,024 reach 86.0%"; a dash without a figure of the GPU or an estimate. No number of nodes
- * is more than any. */
+/* 40; "none: 1,024 reach 86.0%"; a dash without a figure of the GPU or an estimate. No number of
+ * nodes is more than any. */
 static void add_nodes(ith_table *t, const ith_even_phase *f)
 {
     char text[64];

@@ -35,8 +35,8 @@ void ith_timeline_close(ith_timeline *t)
 
 /* ---- On all ranks ---- */
 
-/* Cuts the session back to s->common tokens. One whose segments are saved cannot be cut within those;
- * then it begins anew, and reads what was saved. */
+/* Cuts the session back to s->common tokens. One whose segments are saved cannot be cut within
+ * those; then it begins anew, and reads what was saved. */
 static ith_status cut(ith_timeline *t, step *s, ith_error *err)
 {
     ith_status status = ith_session_truncate(t->session, s->common, err);

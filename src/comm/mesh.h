@@ -90,9 +90,9 @@ static inline int64_t ith_mesh_held_heads(const ith_mesh *mesh, int64_t s, ith_r
  * In prefill the n tokens of a chunk are dealt to the context indices, which attend to them, and by
  * those to their ranks. A token sees all keys before it, so later tokens cost more. Each context
  * index therefore gets an early and a late run of tokens, the first as far from the chunk's
- * beginning as the second from its end (like the 2 R chunks of context parallelism in Llama 3, arXiv
- * 2407.21783, section 3.3.2): equal numbers of tokens then see equal numbers of keys, but for the
- * keys of one token.
+ * beginning as the second from its end (like the 2 R chunks of context parallelism in Llama 3,
+ * arXiv 2407.21783, section 3.3.2): equal numbers of tokens then see equal numbers of keys, but for
+ * the keys of one token.
  *
  * Slots number the tokens in the order in which they are dealt: first the tokens of context index
  * 0, ascending, then those of 1, and so on. With R = 1 slots are tokens. Each rank holds a

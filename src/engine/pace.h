@@ -2,8 +2,8 @@
  *
  * A step takes as long as its pass. A whole chunk of a prompt takes many times as long as one token
  * of each answer: beside a long prompt every answer would come in jerks. So a step with answers
- * takes only so many tokens of long prompts as make it nearly twice as long as one without them. How
- * many that are is found from the steps' times, on rank 0, which tells the others. The bits of
+ * takes only so many tokens of long prompts as make it nearly twice as long as one without them.
+ * How many that are is found from the steps' times, on rank 0, which tells the others. The bits of
  * answers do not depend on it: they depend on no division into passes.
  *
  * Prompts that fit in one chunk are taken whole: many short ones are done sooner so.

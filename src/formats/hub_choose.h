@@ -4,8 +4,8 @@
  * has chosen what was downloaded.
  *
  * FILE of ORG/NAME:FILE is one of
- *   the name of a file, with or without its folders; with it come the other files of a split GGUF model
- *   that is split (NAME-00001-of-00003.gguf)
+ *   the name of a file, with or without its folders; with it come the other files of a split GGUF
+ *   model (NAME-00001-of-00003.gguf)
  *   a tag: the GGUF file whose name has that word, whatever its case: "q4_k_m" finds
  *   Model-Q4_K_M.gguf, but not Model-Q4_K_M_L.gguf
  *

@@ -2,7 +2,8 @@
  *
  * FILE is the name of a file, or a tag that names of GGUF files have, such as Q4_K_M
  * (hub_choose.h). The rules for ORG/NAME are those of the huggingface_hub library: letters, digits,
- * '.', '_' and '-'; neither "--" nor ".."; no component begins or ends with '.' or '-'; 96 characters.
+ * '.', '_' and '-'; neither "--" nor ".."; no component begins or ends with '.' or '-'; 96
+ * characters.
  */
 #ifndef ITH_FORMATS_HUB_NAME_H
 #define ITH_FORMATS_HUB_NAME_H

@@ -155,8 +155,8 @@ static bool append(char **all, size_t *len, const json_t *text)
     return true;
 }
 
-/* Texts of a list of parts, one after another; NULL: it has others than texts (*text_only is false), or
- * there is no memory. */
+/* Texts of a list of parts, one after another; NULL: it has others than texts (*text_only is
+ * false), or there is no memory. */
 static json_t *join_parts(const json_t *parts, bool *text_only)
 {
     char *all = NULL;

@@ -21,9 +21,8 @@ enum {
 };
 
 /* All but `thinks`. `arguments`: of the chat template, or NULL. Without a template nothing is
- * found.
- * ITH_E_MEMORY. ITH_E_UNSUPPORTED: with functions, if the form of calls is none that is known, or the template
- * takes no functions. */
+ * found. ITH_E_MEMORY. ITH_E_UNSUPPORTED: with functions, if the form of calls is none that is
+ * known, or the template takes no functions. */
 ith_status ith_speech_find(ith_speech *speech, const ith_vocab *vocab, const char *arguments,
                            unsigned wanted, ith_error *err);
 

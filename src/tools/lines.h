@@ -71,8 +71,8 @@ struct ith_line {
     void *memory; /* of the operands that are not in the pool */
 };
 
-/* Returns true if the line "KERNEL SHAPE.OPERAND TOKENS" is to be measured: the filter selects it and
- * the first round is over. Counts the line and reports progress. */
+/* Returns true if the line "KERNEL SHAPE.OPERAND TOKENS" is to be measured: the filter selects it
+ * and the first round is over. Counts the line and reports progress. */
 bool ith_line_begins(ith_kernel_bench *b, const char *kernel, const char *operand, int64_t tokens);
 
 /* Bytes of the pool that a line may use. */

@@ -61,8 +61,8 @@ typedef struct ith_head_order {
     int64_t tiles, n_heads;
 } ith_head_order;
 
-/* Rows of each head: of `of` rows of the tensor, `rows` from `first` on. rows 0: a matrix
- * has all rows of its tensor. Turned: the rows of each head are transposed; the matrix then has as many
+/* Rows of each head: of `of` rows of the tensor, `rows` from `first` on. rows 0: a matrix has all
+ * rows of its tensor. Turned: the rows of each head are transposed; the matrix then has as many
  * rows for each head as the tensor has columns, and `rows` columns. */
 typedef struct ith_head_rows {
     int64_t of, first, rows;

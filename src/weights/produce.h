@@ -19,8 +19,8 @@ typedef struct ith_producer {
     uint8_t *tile;           /* of packs: a tile in another layout than the one asked for, */
     float *rows;             /* and its rows as floats; or rows of matrices in several tensors, */
     uint8_t *quants;         /* and their quants */
-    /* Of matrices that are turned: a head's rows, the first of which in the file is head_begin of this
-     * entry's tensor (NULL: none yet); the rows of a tile. */
+    /* Of matrices that are turned: a head's rows, the first of which in the file is head_begin of
+     * this entry's tensor (NULL: none yet); the rows of a tile. */
     float *head, *turned;
     const ith_entry *head_of;
     int64_t head_begin;

@@ -1,4 +1,4 @@
-/* store_memory.c - where each entry and each tile lies in the memory of its node, and on which memory nodes. */
+/* store_memory.c - where entries and tiles lie in the memory of each node, and on which nodes. */
 #include "weights/store_memory.h"
 
 #include "base/range.h"

@@ -1,4 +1,5 @@
-/* test_pace.c - how much of a long prompt a step takes beside answers, by a machine whose times are made up. */
+/* test_pace.c - how much of a long prompt a step takes beside answers, by a machine whose times are
+ * made up. */
 #include "unit/text_data.h"
 
 #include "engine/pace.h"
@@ -10,8 +11,8 @@ typedef struct machine {
     double alone, token;
 } machine;
 
-/* Runs a prompt of many chunks; returns the longest step, as a multiple of one without prompts, of those after the first
- * hundred, and in *mean how many tokens a step took. */
+/* Runs a prompt of many chunks; returns the longest step, as a multiple of one without prompts, of
+ * those after the first hundred, and in *mean how many tokens a step took. */
 static double run(ith_pace *pace, machine m, double *mean)
 {
     double longest = 0, sum = 0;
