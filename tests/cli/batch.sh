@@ -145,13 +145,13 @@ lines.append(line("custom_id", custom_id=["a"]))
 lines.append(line("sing", sing=1))
 lines.append(line("body.x" + 23 * "\u00e9" + "\ufffd", body={"x" + 40 * "\u00e9": 1})) # a long name is cut, here within a letter
 for param, text in [("None", "{"), ("None", "[]"), ("None", "null"), ("None", "[" * 5000), ("None", "\x00\x01"), ("None", '{"custom_id": "\xff"}'),
-                    ("body", '{"custom_id": "a"}'), ("body", '{"custom_id": "a", "body": 7}'),
-                    ("body.prompt", '{"custom_id": "a", "body": {"max_tokens": 3}}'),
-                    ("body.prompt", '{"custom_id": "a", "body": {"prompt": ["a", "b"]}}'),
-                    ("body.prompt", '{"custom_id": "a", "body": {"prompt": [-1]}}'),
-                    ("None", '{"custom_id": "a", "body": {"prompt": [70000]}}'),
-                    ("None", '{"custom_id": "a", "body": {"prompt": ""}}'),
-                    ("None", '{"custom_id": "a", "body": {"prompt": %s}}' % ([1] * 9000))]:
+                    ("body", '{"custom_id": "a0"}'), ("body", '{"custom_id": "a1", "body": 7}'),
+                    ("body.prompt", '{"custom_id": "a2", "body": {"max_tokens": 3}}'),
+                    ("body.prompt", '{"custom_id": "a3", "body": {"prompt": ["a", "b"]}}'),
+                    ("body.prompt", '{"custom_id": "a4", "body": {"prompt": [-1]}}'),
+                    ("None", '{"custom_id": "a5", "body": {"prompt": [70000]}}'),
+                    ("None", '{"custom_id": "a6", "body": {"prompt": ""}}'),
+                    ("None", '{"custom_id": "a7", "body": {"prompt": %s}}' % ([1] * 9000))]:
     lines.append((param, text))
 lines.append(("ok", json.dumps({"custom_id": "good", "body": dict(chat, n=1, stream=False, stop=None, user="u", temperature=0,
     messages=[{"role": "user", "content": [{"type": "text", "text": "H"}, {"type": "text", "text": "i"}]}])})))
