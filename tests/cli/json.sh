@@ -101,7 +101,7 @@ matches "run: shares on stderr" "$err" "^ithaca: shares of tokens and rows: 25.0
 
 ITHACA_RANKS_PER_NODE=1 expect "run: --profile" 0 scripts/on_ranks.sh 2 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 32 --temp 0 --json --profile \
     --placement sharded --speculate off
-part="{'seconds', 'weights_s', 'products_s', 'attention_s', 'exchange_s', 'rest_s', 'stall_s', 'read_bytes', 'unpacked_bytes', 'gathered_bytes'}"
+part="{'seconds', 'weights_s', 'products_s', 'attention_s', 'exchange_s', 'wait_s', 'rest_s', 'stall_s', 'read_bytes', 'unpacked_bytes', 'gathered_bytes'}"
 shape "run: profile" "$out" "j['distribution'].startswith('sharded over 2 nodes')" \
     "set(j['profile']) == {'rank', 'prefill', 'decode'} and j['profile']['rank'] == 0" \
     "all(set(j['profile'][p]) == $part | {'passes', 'tokens', 'layers', 'outside'} for p in ('prefill', 'decode'))" \
