@@ -167,8 +167,9 @@ static inline json_t *fuzz_safetensors_entry(const json_t *list, int64_t *end)
     }
     for (const char *c = type != NULL ? type : ""; *c != '\0'; c++) /* bits, the last number */
         if (strspn(c, "1234567890") >= 2)
-            bytes *= atoi(c) / 8;
-    *end += bytes;
+            bytes = bytes > FUZZ_DATA_MAX ? FUZZ_DATA_MAX : bytes * (atoi(c) / 8);
+    bytes = bytes > FUZZ_DATA_MAX ? FUZZ_DATA_MAX : bytes;
+    *end += *end > FUZZ_DATA_MAX ? 0 : bytes;
     return json_pack("{s:s, s:o, s:[I, I]}", "dtype", type != NULL ? type : "", "shape", shape,
                      "data_offsets", (json_int_t)(*end - bytes), (json_int_t)*end);
 }

@@ -64,7 +64,7 @@ static buffer buffer_new(size_t size)
 static buffer read_file(const char *path)
 {
     FILE *file = fopen(path, "rb");
-    long size;
+    long size = 0;
 
     must(file != NULL && fseek(file, 0, SEEK_END) == 0 && (size = ftell(file)) >= 0, "not there",
          path);
