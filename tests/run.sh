@@ -47,6 +47,10 @@ count() { grep -c "$1" "$2"; }
 one() {
     local file=${1//\//.} TIMEFORMAT='%R %U %S'
     shift
+    # An mpirun that ends removes a folder that another may be about to use, unless each test's
+    # ranks have one of their own.
+    export OMPI_MCA_orte_tmpdir_base=$ended/.mpi.$file
+    mkdir "$OMPI_MCA_orte_tmpdir_base"
     { time timeout --kill-after=10 "$limit_s" env --default-signal=INT "$@" >"$log/$file.log" 2>&1 </dev/null; } 2>"$ended/.$file"
     echo "$? $(cat "$ended/.$file")" >"$ended/.$file.status"
     mv "$ended/.$file.status" "$ended/$file"
