@@ -62,7 +62,7 @@ fi
 # Where ranks may not read each other's memory
 if ${CC:-cc} -o "$work/deny" tests/cli/deny.c 2>"$err" && "$work/deny" true; then
     haystack --tokens 3000 --depth 0.4 --seed 3 >"$work/text" 2>/dev/null
-    expect "no reading of other ranks' memory" 0 "$work/deny" env OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
+    expect "no reading of other ranks' memory" 0 "$work/deny" env -u OMPI_MCA_btl_vader_single_copy_mechanism OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
         OMPI_MCA_btl_base_warn_component_unused=0 mpirun -n 2 --oversubscribe --bind-to none "$ITHACA" run -m $NEEDLE -f "$work/text" -n 3 --temp 0 --threads 1
     matches "no reading of other ranks' memory: a note" "$err" "^ithaca: note: the system does not let ranks read each other's memory"
     same "no reading of other ranks' memory: two lines beside progress" 2 "$(grep -cvE '^(load|measure|prefill) ' "$err")"

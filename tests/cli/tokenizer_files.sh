@@ -137,7 +137,7 @@ json.dump(config, open(folder + "/tokenizer_config.json", "w"))
 END
 }
 
-text=$'The rain\u00e9 it\u2019s 12345 e\u0301  \n<|im_end|>'
+text=$'The rain\xc3\xa9 it\xe2\x80\x99s 12345 e\xcc\x81  \n<|im_end|>'
 old qwen2 Qwen2TokenizerFast
 same "vocab.json and merges.txt" "$(or_fail "$ITHACA" tokenize $NEEDLE -p "$text")" "$(ids qwen2 -p "$text")"
 same "with markers" "$(or_fail "$ITHACA" tokenize $NEEDLE --parse-special -p "$text")" "$(ids qwen2 --parse-special -p "$text")"

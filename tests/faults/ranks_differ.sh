@@ -27,7 +27,8 @@ named() {
 n=0
 beside() {
     ((++n % 4)) || wait
-    (out=$work/out.$n err=$work/err.$n && "$@") >"$work/said.$n" &
+    mkdir -p "$work/ranks.$n"
+    (out=$work/out.$n err=$work/err.$n && OMPI_MCA_orte_tmpdir_base=$work/ranks.$n "$@") >"$work/said.$n" &
 }
 all_said() {
     wait
