@@ -1,6 +1,8 @@
 /* progress.c - draws progress on stderr. */
 #include "base/progress.h"
 
+#include "base/monotonic.h"
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,10 +18,7 @@ static const double silent_s = 2, redraw_s = 0.2, step_s = 10, line_s = 60, smoo
 
 double ith_now_s(void)
 {
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    return 1e-9 * (double)ith_clock_ns();
 }
 
 /* ---- Numbers ---- */

@@ -1,4 +1,5 @@
 /* cmd_embed.c - vectors that stand for texts: as numbers, as JSON, or as a matrix for NumPy. */
+#include "base/grow.h"
 #include "base/newfile.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
@@ -114,14 +115,8 @@ static ith_status add(embedder *e, const char *name, const char *text, size_t le
 {
     item *one;
 
-    if (e->n == e->room) {
-        size_t room = 2 * e->room + 16;
-        item *grown = realloc(e->items, room * sizeof *grown);
-        if (grown == NULL)
-            return ith_fail(err, ITH_E_MEMORY, "no memory for texts");
-        e->items = grown;
-        e->room = room;
-    }
+    if (!ith_grow((void **)&e->items, &e->room, e->n + 1, sizeof *e->items))
+        return ith_fail(err, ITH_E_MEMORY, "no memory for texts");
     one = &e->items[e->n++];
     *one = (item){0};
     snprintf(one->name, sizeof one->name, "%s", name);

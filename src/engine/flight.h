@@ -3,7 +3,7 @@
 #ifndef ITH_ENGINE_FLIGHT_H
 #define ITH_ENGINE_FLIGHT_H
 
-#include "engine/pace.h"
+#include "engine/prompt_pace.h"
 #include "engine/speculate.h"
 #include "engine/writer.h"
 
@@ -28,7 +28,7 @@ typedef struct ith_flight {
     int64_t n_right;                /* of these, found right so far */
     bool chooses;                   /* a token is to be chosen from the logits after them */
     ith_drafter *drafter;           /* NULL: none yet, or no guesses */
-    ith_draft_pace pace;
+    ith_draft_pace draft_pace;
 
     /* While it waits: another in flight, whose first `shared` tokens it begins with. It waits until
      * they are computed. NULL: none. */
@@ -53,9 +53,9 @@ typedef struct ith_many {
     /* Rank 0. */
     ith_flight *waiting[ITH_STEP_MOST]; /* [n_waiting], in the order of admission */
     int n_waiting;
-    ith_pace pace;
-    ith_pace_step pace_step; /* the next */
-    bool no_more;            /* prompts */
+    ith_prompt_pace prompt_pace;
+    ith_prompt_pace_step prompt_step; /* the next */
+    bool no_more;                     /* prompts */
     bool stopped;
     bool full; /* memory lacked for another, and nobody has left since */
 } ith_many;

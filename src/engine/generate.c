@@ -34,8 +34,8 @@ typedef struct verdict {
     int32_t go_on;  /* 0: the answer is finished */
     int64_t right;  /* guesses before the last token chosen that were right */
     int64_t n_ids;  /* of the next pass, if it goes on */
-    int32_t
-        ids[ITH_DECODE_TOKENS]; /* the last token chosen, and guesses unless a model makes them */
+    /* The last token chosen, and guesses unless a model makes them. */
+    int32_t ids[ITH_DECODE_TOKENS];
 } verdict;
 
 /* Token n of the answer, which follows `length` tokens of the timeline. */

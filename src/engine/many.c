@@ -3,6 +3,7 @@
 #include "base/progress.h"
 #include "comm/same.h"
 #include "engine/admit.h"
+#include "engine/guesses.h"
 #include "engine/pass_check.h"
 #include "engine/waiting.h"
 
@@ -140,7 +141,7 @@ static int64_t count_guesses(ith_many *m, ith_flight *f)
     f->answer.n_accepted += f->n_right;
     m->counts->drafted += f->n_guesses;
     m->counts->accepted += f->n_right;
-    ith_draft_pace_count(&f->pace, f->n_guesses, f->n_right);
+    ith_draft_pace_count(&f->draft_pace, f->n_guesses, f->n_right);
     f->n_guesses = f->n_right = 0;
     return wrong;
 }
@@ -193,77 +194,6 @@ static ith_status settle(ith_many *m, ith_error *err)
     return ITH_OK;
 }
 
-/* ---- Guesses ---- */
-
-/* With so many prompts in flight guesses are as cheap as with one. */
-enum { FEW_DECODE = 3 };
-
-/* Rank 0. Does a prompt have tokens to compute beside what decodes? */
-static bool has_prompts(const ith_many *m)
-{
-    for (int i = 0; i < m->n; i++) {
-        const ith_flight *f = m->flights[i];
-        if (!f->begun || f->session->pending > 0)
-            return true;
-    }
-    return false;
-}
-
-/* Rank 0. The lookup of what flight f has said; none if memory lacks. */
-static ith_drafter *drafter_of(ith_flight *f)
-{
-    ith_error none;
-
-    if (f->drafter == NULL && f->prompt.how.max_draft > 0) {
-        if (ith_drafter_lookup(true, f->total, &f->drafter, &none) != ITH_OK)
-            f->prompt.how.max_draft = 0;
-        f->pace = ith_draft_pace_start(f->prompt.how.max_draft, ITH_GUESSES_DEAR);
-    }
-    return f->drafter;
-}
-
-/* Rank 0. Flight f, which is given token ids[0], guesses up to `room` tokens: as many as pay, fit
- * the memory that it has, and may be needed. */
-static void guess(ith_flight *f, int64_t room, ith_guess_kind kind)
-{
-    ith_session *s = f->session;
-    ith_drafter *drafter = drafter_of(f);
-    int64_t most = ith_min(room, (int64_t)ith_step_guesses(s));
-    ith_error none;
-
-    if (drafter == NULL)
-        return;
-    f->pace.kind = kind;
-    most = ith_min(most, ith_draft_pace_length(&f->pace));
-    most = ith_min(most, f->prompt.how.max_tokens - (int64_t)f->answer.n_ids - 1);
-    most = ith_min(most, f->room - s->length - 1);
-    if (most <= 0)
-        return;
-    s->ids[s->length] = f->ids[0];
-    if (drafter->ops->draft(drafter, s->ids, s->length + 1, most, f->ids + 1, &f->n_guesses,
-                            &none) != ITH_OK)
-        f->n_guesses = 0;
-}
-
-/* Rank 0. Guesses fill up a pass that decodes a few tokens. The more prompts share a pass, the less
- * of it a right guess saves. */
-static void guess_all(ith_many *m)
-{
-    bool spare = m->engine->model->kernels->spare_arithmetic && m->n <= FEW_DECODE;
-    int64_t room = ITH_DECODE_TOKENS - m->n;
-
-    for (int i = 0; i < m->n; i++) {
-        ith_flight *f = m->flights[i];
-        int64_t share = (room + m->n - i - 1) / (m->n - i);
-        if (share <= 0 || m->items[i].n != 1 || f->prompt.each_token)
-            continue;
-        guess(f, share, spare ? ITH_GUESSES_CHEAP : ITH_GUESSES_DEAR);
-        room -= f->n_guesses;
-        m->items[i].n += (size_t)f->n_guesses;
-        m->items[i].n_guesses = (size_t)f->n_guesses;
-    }
-}
-
 /* ---- Steps ---- */
 
 /* Rank 0. What the session of flight f is given in the next step. */
@@ -293,10 +223,10 @@ static bool has_prompt(const ith_flight *f)
 /* Rank 0. How many tokens of each flight the next step takes at most; 0: a chunk. */
 static void pace(ith_many *m, int64_t most[ITH_STEP_MOST])
 {
-    int64_t chunk = m->engine->info.chunk, next = ith_pace_next(&m->pace, chunk);
-    ith_pace_step *s = &m->pace_step;
+    int64_t chunk = m->engine->info.chunk, next = ith_prompt_pace_next(&m->prompt_pace, chunk);
+    ith_prompt_pace_step *s = &m->prompt_step;
 
-    *s = (ith_pace_step){0};
+    *s = (ith_prompt_pace_step){0};
     for (int i = 0; i < m->n; i++) {
         const ith_flight *f = m->flights[i];
         bool is_long = (int64_t)f->first > chunk;
@@ -315,15 +245,15 @@ static void pace(ith_many *m, int64_t most[ITH_STEP_MOST])
 
 static void list_items(ith_many *m)
 {
-    bool decodes = ith_many_is_root(m) && !has_prompts(m);
+    bool guesses = ith_many_is_root(m) && ith_guesses_pay(m);
 
     for (int i = 0; i < m->n; i++) {
         m->items[i] = (ith_step_item){.session = m->flights[i]->session};
         if (ith_many_is_root(m))
             give(m->flights[i], &m->items[i]);
     }
-    if (decodes)
-        guess_all(m);
+    if (guesses)
+        ith_guess(m);
 }
 
 /* ---- Numbers that are not finite ---- */
@@ -445,7 +375,8 @@ static ith_status step(ith_many *m, ith_error *err)
     m->counts->steps++;
     status = ith_engine_step(m->engine, m->items, (size_t)m->n, err);
     if (ith_many_is_root(m) && m->params->paced)
-        ith_pace_note(&m->pace, &m->pace_step, ith_now_s() - start_s, m->engine->info.chunk);
+        ith_prompt_pace_note(&m->prompt_pace, &m->prompt_step, ith_now_s() - start_s,
+                             m->engine->info.chunk);
     if (status == ITH_E_FORMAT)
         return step_alone(m, err);
     return status == ITH_OK ? settle(m, err) : status;

@@ -16,9 +16,10 @@
 typedef struct ith_drafter ith_drafter;
 
 typedef struct ith_drafter_ops {
-    /* Collective. Writes up to `max` tokens that may follow ids[0, n) to out; n >= 1, max >= 1.
-     * *n_out: how many, on rank 0. `ids` is the same on all ranks. It begins with the ids of the
-     * last call, except for the last drafts. */
+    /* Writes up to `max` tokens that may follow ids[0, n) to out; n >= 1, max >= 1. *n_out: how
+     * many, on rank 0. `ids` begins with the ids of the last call, except for the last drafts. A
+     * drafter by lookup: local, on rank 0. One with a model: collective, with the same ids on all
+     * ranks. */
     ith_status (*draft)(ith_drafter *drafter, const int32_t *ids, int64_t n, int64_t max,
                         int32_t *out, int64_t *n_out, ith_error *err);
     void (*close)(ith_drafter *drafter); /* accepts NULL */

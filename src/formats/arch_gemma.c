@@ -44,6 +44,25 @@ ith_status ith_gemma_read_cap(const json_t *config, const char *where, const cha
     return ith_json_real(config, where, key, cap, err);
 }
 
+const char *const ith_gemma_capped_keys[] = {"hidden_act", "attn_logit_softcapping",
+                                             "final_logit_softcapping", "query_pre_attn_scalar",
+                                             NULL};
+
+void ith_gemma_capped_traits(ith_hparams *hp)
+{
+    hp->act = ITH_ACT_GELU_TANH;
+    hp->attn_softcap = 50;
+    hp->logit_softcap = 30;
+}
+
+ith_status ith_gemma_read_capped(const json_t *config, const char *where, ith_hparams *hp,
+                                 ith_error *err)
+{
+    ITH_TRY(ith_gemma_read_cap(config, where, "attn_logit_softcapping", &hp->attn_softcap, err));
+    ITH_TRY(ith_gemma_read_cap(config, where, "final_logit_softcapping", &hp->logit_softcap, err));
+    return ith_gemma_read_config(config, where, hp, err);
+}
+
 ith_status ith_gemma_read_widths(const struct ith_gguf_meta *meta, ith_hparams *hp, ith_error *err)
 {
     static const char key[] = "feed_forward_length";

@@ -20,6 +20,13 @@ void ith_gemma_scale_gguf(ith_hparams *hp, int64_t layers_of_27b);
 ith_status ith_gemma_read_cap(const json_t *config, const char *where, const char *key, double *cap,
                               ith_error *err);
 
+/* Families with soft caps of scores and logits, as Gemma 2: their traits, config_keys and
+ * read_config. */
+extern const char *const ith_gemma_capped_keys[];
+void ith_gemma_capped_traits(ith_hparams *hp);
+ith_status ith_gemma_read_capped(const json_t *config, const char *where, ith_hparams *hp,
+                                 ith_error *err);
+
 /* "feed_forward_length" of a GGUF file, one number or one of each layer: the same in all, or twice
  * as many rows in those that read keys and values of others. Then the tokens with inputs of their
  * own for each layer. */

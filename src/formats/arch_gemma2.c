@@ -12,24 +12,6 @@ static const ith_arch_key keys[] = {
     {"hidden_activation", NULL, ITH_KEY_ACTIVATION, offsetof(ith_hparams, act)},
     {0}};
 
-static void traits(ith_hparams *hp)
-{
-    hp->act = ITH_ACT_GELU_TANH;
-    hp->attn_softcap = 50;
-    hp->logit_softcap = 30;
-}
-
-static const char *const config_keys[] = {"hidden_act", "attn_logit_softcapping",
-                                          "final_logit_softcapping", "query_pre_attn_scalar", NULL};
-
-static ith_status read_config(const json_t *config, const char *where, ith_hparams *hp,
-                              ith_error *err)
-{
-    ITH_TRY(ith_gemma_read_cap(config, where, "attn_logit_softcapping", &hp->attn_softcap, err));
-    ITH_TRY(ith_gemma_read_cap(config, where, "final_logit_softcapping", &hp->logit_softcap, err));
-    return ith_gemma_read_config(config, where, hp, err);
-}
-
 enum { LAYERS_OF_27B = 46 };
 
 static ith_status read_gguf(const struct ith_gguf_meta *meta,
@@ -47,7 +29,7 @@ const ith_arch ith_arch_gemma2 = {
     .gguf_names = ith_names_gguf,
     .hf_own = ith_names_hf_of_sandwich,
     .hf_norms_minus_1 = true,
-    .traits = traits,
+    .traits = ith_gemma_capped_traits,
     .keys = keys,
     .hf_classes = classes,
     .windows = ITH_WINDOWS_STEPS,
@@ -64,7 +46,7 @@ const ith_arch ith_arch_gemma2 = {
                  .tied_embeddings = true,
                  .bos = 2,
                  .eos = 1},
-    .config_keys = config_keys,
-    .read_config = read_config,
+    .config_keys = ith_gemma_capped_keys,
+    .read_config = ith_gemma_read_capped,
     .read_gguf = read_gguf,
 };

@@ -11,24 +11,6 @@ static const ith_own_name hf_own[] = {
 static const ith_arch_key keys[] = {
     {"hidden_activation", NULL, ITH_KEY_ACTIVATION, offsetof(ith_hparams, act)}, {0}};
 
-static void traits(ith_hparams *hp)
-{
-    hp->act = ITH_ACT_GELU_TANH;
-    hp->attn_softcap = 50;
-    hp->logit_softcap = 30;
-}
-
-static const char *const config_keys[] = {"hidden_act", "attn_logit_softcapping",
-                                          "final_logit_softcapping", "query_pre_attn_scalar", NULL};
-
-static ith_status read_config(const json_t *config, const char *where, ith_hparams *hp,
-                              ith_error *err)
-{
-    ITH_TRY(ith_gemma_read_cap(config, where, "attn_logit_softcapping", &hp->attn_softcap, err));
-    ITH_TRY(ith_gemma_read_cap(config, where, "final_logit_softcapping", &hp->logit_softcap, err));
-    return ith_gemma_read_config(config, where, hp, err);
-}
-
 const ith_arch ith_arch_vaultgemma = {
     .name = "vaultgemma",
     .layer = ith_layer_of_attention_and_mlp,
@@ -36,7 +18,7 @@ const ith_arch ith_arch_vaultgemma = {
     .gguf_names = ith_names_gguf,
     .hf_own = hf_own,
     .hf_norms_minus_1 = true,
-    .traits = traits,
+    .traits = ith_gemma_capped_traits,
     .keys = keys,
     .hf_classes = classes,
     .windows = ITH_WINDOWS_STEPS,
@@ -55,6 +37,6 @@ const ith_arch ith_arch_vaultgemma = {
                  .tied_embeddings = true,
                  .bos = 2,
                  .eos = 1},
-    .config_keys = config_keys,
-    .read_config = read_config,
+    .config_keys = ith_gemma_capped_keys,
+    .read_config = ith_gemma_read_capped,
 };

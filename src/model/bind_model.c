@@ -14,10 +14,12 @@ static ith_status bind_block(ith_binder *b, const char *name, ith_block *block, 
         return ith_fail(err, ITH_E_UNSUPPORTED, "%s: there is no kind of block \"%s\"",
                         ith_source_path(b->source), name);
     block->first_stage = b->first_stage;
-    block->weights = calloc(1, block->kind->weight_bytes);
-    if (block->weights == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "no memory for the weights' table");
-    ITH_TRY(block->kind->bind(b, block, err));
+    if (block->kind->bind != NULL) {
+        block->weights = calloc(1, block->kind->weight_bytes);
+        if (block->weights == NULL)
+            return ith_fail(err, ITH_E_MEMORY, "no memory for the weights' table");
+        ITH_TRY(block->kind->bind(b, block, err));
+    }
     b->first_stage += block->kind->n_stages;
     return ITH_OK;
 }

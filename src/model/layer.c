@@ -69,16 +69,13 @@ void ith_norm_apply(const ith_model *m, const ith_norm *norm, int64_t n, const f
 /* The squares of so large outputs may exceed a float, and a norm would lose them. */
 #define OUTPUT_MOST 0x1p48f
 
-/* The squares of a norm's input must be finite. */
-static void norm_output(ith_pass *p, const ith_norm *norm, float *y, int place)
+void ith_norm_output(ith_pass *p, const ith_norm *norm, int64_t n, float *y, int place)
 {
-    int64_t hidden = p->model->hp.hidden;
-
     if (!norm->on)
         return;
-    if (!(ith_largest_abs(y, hidden) < OUTPUT_MOST)) /* or NaN */
+    if (!(ith_largest_abs(y, n) < OUTPUT_MOST)) /* or NaN */
         ith_pass_note_broken(p, place);
-    ith_norm_apply(p->model, norm, hidden, y, y);
+    ith_norm_apply(p->model, norm, n, y, y);
 }
 
 /* x of my token t, at `place`, takes the output of sub-layer `done`. */
@@ -93,14 +90,14 @@ static void settle(ith_pass *p, const ith_sublayer *done, int64_t t, int place)
         m->kernels->add(hidden, y, done->block.bias);
     if (done->block.scale != 0)
         m->kernels->scale(hidden, y, done->block.scale);
-    norm_output(p, &done->post, y, place);
+    ith_norm_output(p, &done->post, hidden, y, place);
     if (done->held) {
         memcpy(held, y, (size_t)hidden * sizeof *y);
         return;
     }
     if (done->both.on)
         m->kernels->add(hidden, y, held);
-    norm_output(p, &done->both, y, place);
+    ith_norm_output(p, &done->both, hidden, y, place);
     for (int64_t i = 0; done->aside && i < m->hp.altup.streams; i++)
         m->kernels->add(hidden, ith_pass_stream(p, i, t), y);
     if (done->aside)

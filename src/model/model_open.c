@@ -190,7 +190,8 @@ int64_t ith_model_n_params(const ith_model *model)
             n += norm_size(model, &layer->sub[k].norm) + norm_size(model, &layer->sub[k].post) +
                  norm_size(model, &layer->sub[k].both) +
                  (b->kind->n_vector_params != NULL ? b->kind->n_vector_params(hp, b) : 0);
-            b->kind->each_matrix(hp, b, add_size, &n);
+            if (b->kind->each_matrix != NULL)
+                b->kind->each_matrix(hp, b, add_size, &n);
         }
     }
     return n;

@@ -187,6 +187,9 @@ void ith_layer_forward(ith_pass *pass, int layer, ith_member *me);
 /* layer.c, one thread: the norm of x [n], to out, which may be x. */
 void ith_norm_apply(const ith_model *model, const ith_norm *norm, int64_t n, const float *x,
                     float *out);
+/* layer.c, one thread: the norm of an output y [n], in place, unless it is off. Numbers whose
+ * squares may exceed a float, which it would lose, are noted as broken at `place`. */
+void ith_norm_output(ith_pass *pass, const ith_norm *norm, int64_t n, float *y, int place);
 /* layer.c: x takes the output of the last layer's last block, my tokens. */
 void ith_add_residual(ith_pass *pass, ith_member *me);
 /* layer.c, without a barrier: checks the last residuals of my tokens. */

@@ -2,6 +2,7 @@
 #ifndef ITH_SERVE_CLOCK_H
 #define ITH_SERVE_CLOCK_H
 
+#include "base/monotonic.h"
 #include "base/testhook.h"
 
 #include <pthread.h>
@@ -10,10 +11,7 @@
 
 static inline int64_t ith_now_ms(void)
 {
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000 + ith_test_clock_ms();
+    return ith_clock_ns() / 1000000 + ith_test_clock_ms();
 }
 
 /* A condition for ith_wait_until. */

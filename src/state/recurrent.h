@@ -36,8 +36,8 @@ typedef struct ith_recurrent_shape {
     int64_t cells;         /* floats of a head's matrix; may be 0 */
     int64_t cell_ops;      /* operations of a token on each of them */
     int64_t taps;          /* earlier tokens whose inputs the next one needs */
-    ith_recurrent_field
-        fields[5]; /* of a token's inputs, one after another; then some of 0 floats */
+    /* Of a token's inputs, one after another; then some of 0 floats. */
+    ith_recurrent_field fields[5];
 } ith_recurrent_shape;
 
 enum {

@@ -29,9 +29,6 @@ typedef struct ith_altup_work {
     float *x; /* [T][hidden]: stream 0 as it was predicted */
 } ith_altup_work;
 
-/* The predict block of a layer: its weights. */
-const ith_altup *ith_altup_of(const ith_pass *pass, int layer);
-
 /* All members, after a barrier: m of my tokens, of which each member may read its own share (
  * ith_my_share). Reads h = norm(x). */
 void ith_altup_route(ith_pass *pass, const ith_altup *w, ith_member *me);

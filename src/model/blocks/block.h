@@ -56,14 +56,15 @@ typedef struct ith_block_kind {
 
     /* ---- Weights ---- */
 
-    /* Binds the tensors of the binder's layer; block->weights is calloc'd, weight_bytes long. */
+    /* Binds the tensors of the binder's layer; block->weights is calloc'd, weight_bytes long. NULL:
+     * the block has no weights, nor matrices. */
     size_t weight_bytes;
     ith_status (*bind)(ith_binder *binder, ith_block *block, ith_error *err);
 
     /* Frees what bind allocated inside block->weights; NULL: nothing. */
     void (*unbind)(ith_block *block);
 
-    /* Calls see() for each matrix. */
+    /* Calls see() for each matrix. NULL: there is none. */
     void (*each_matrix)(const ith_hparams *hp, const ith_block *block, ith_use_fn see, void *user);
 
     /* Parameters outside of matrices: norms, biases. NULL: none. */
@@ -80,7 +81,7 @@ typedef struct ith_block_kind {
 
     /* ---- Workspace ---- */
 
-    /* Raises *needs to what a block wants of the buffers that all share. */
+    /* Raises *needs to what a block wants of the buffers that all share. NULL: nothing. */
     void (*needs)(const ith_work_sizes *sizes, const ith_block *block, ith_work_needs *needs);
 
     /* Requests the kind's own buffers, one set for all blocks of the kind: *work, zeroed, of
@@ -136,6 +137,9 @@ extern const ith_block_kind *const ith_block_kinds[];
 
 /* NULL: there is none of this name. */
 const ith_block_kind *ith_block_kind_find(const char *name);
+
+/* The weights of the block of this kind that the layer has. */
+const void *ith_block_weights(const ith_model *model, int layer, int kind);
 
 /* Calls see() for every block of every layer, ascending; for every matrix of every block. */
 typedef void (*ith_block_fn)(void *user, int layer, const ith_block *block);

@@ -4,22 +4,6 @@
 
 #include <string.h>
 
-static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
-{
-    (void)b, (void)block, (void)err;
-    return ITH_OK;
-}
-
-static void each_matrix(const ith_hparams *hp, const ith_block *block, ith_use_fn see, void *user)
-{
-    (void)hp, (void)block, (void)see, (void)user;
-}
-
-static void needs(const ith_work_sizes *s, const ith_block *block, ith_work_needs *n)
-{
-    (void)s, (void)block, (void)n;
-}
-
 /* Shares of my token t. Stream 0 has the change already: y is what its share exceeds 1 by. */
 static void share_out(ith_pass *p, const ith_altup *w, const ith_altup_work *work, int64_t t)
 {
@@ -38,7 +22,7 @@ static void share_out(ith_pass *p, const ith_altup *w, const ith_altup_work *wor
 
 static void run(ith_pass *p, int layer, const ith_block *block, ith_member *me)
 {
-    const ith_altup *w = ith_altup_of(p, layer);
+    const ith_altup *w = ith_block_weights(p->model, layer, ITH_BLOCK_predict);
     const ith_altup_work *work = p->ws->of[ITH_BLOCK_predict];
     const ith_norm *norm = &p->model->layers[layer].sub[0].norm; /* that of the predict block */
     ith_range mine = ith_my_share(me, ith_range_size(p->mine), 1);
@@ -56,9 +40,5 @@ static void run(ith_pass *p, int layer, const ith_block *block, ith_member *me)
 const ith_block_kind ith_block_correct = {
     .name = "correct",
     .whole = true,
-    .weight_bytes = 1, /* none */
-    .bind = bind,
-    .each_matrix = each_matrix,
-    .needs = needs,
     .run = run,
 };

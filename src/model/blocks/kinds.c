@@ -31,12 +31,23 @@ void ith_blocks_each(const ith_model *model, ith_block_fn see, void *user)
             see(user, (int)i, &model->layers[i].sub[k].block);
 }
 
+const void *ith_block_weights(const ith_model *model, int layer, int kind)
+{
+    const ith_layer *l = &model->layers[layer];
+    int i = 0;
+
+    while (l->sub[i].block.kind != ith_block_kinds[kind])
+        i++;
+    return l->sub[i].block.weights;
+}
+
 void ith_blocks_each_matrix(const ith_model *model, ith_use_fn see, void *user)
 {
     for (int64_t i = 0; i < model->hp.n_layers; i++)
         for (int k = 0; k < model->layers[i].n; k++) {
             const ith_block *b = &model->layers[i].sub[k].block;
-            b->kind->each_matrix(&model->hp, b, see, user);
+            if (b->kind->each_matrix != NULL)
+                b->kind->each_matrix(&model->hp, b, see, user);
         }
 }
 
@@ -49,7 +60,8 @@ static void add_needs(void *user, int layer, const ith_block *block)
 {
     gathering *g = user;
     (void)layer;
-    block->kind->needs(g->sizes, block, &g->needs);
+    if (block->kind->needs != NULL)
+        block->kind->needs(g->sizes, block, &g->needs);
 }
 
 ith_work_needs ith_blocks_needs(const ith_work_sizes *sizes)

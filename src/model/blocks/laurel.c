@@ -1,6 +1,5 @@
 /* laurel.c - the block beside attention in Gemma 3n (LAuReL, arXiv 2411.07501): h + norm(right left
  * h), a product of low rank. Its matrices are small: every rank has them whole. */
-#include "base/finite.h"
 #include "model/blocks/ffn.h"
 
 typedef struct laurel {
@@ -41,11 +40,6 @@ static int64_t n_vector_params(const ith_hparams *hp, const ith_block *block)
     return hp->hidden;
 }
 
-static void needs(const ith_work_sizes *s, const ith_block *block, ith_work_needs *n)
-{
-    (void)s, (void)block, (void)n;
-}
-
 static void request(ith_requests *r, const ith_work_sizes *s, void *work)
 {
     int64_t rank = s->model->hp.laurel_rank;
@@ -64,17 +58,12 @@ static void quantize(ith_pass *p, const low *l, int64_t t)
         ith_pass_note_broken_here(p);
 }
 
-/* The squares of so large outputs may exceed a float, and the norm would lose them. */
-#define OUTPUT_MOST 0x1p48f
-
 static void finish(ith_pass *p, const laurel *w, int64_t t)
 {
     int64_t h = p->model->hp.hidden;
     float *y = p->ws->y + t * p->ws->ld_y;
 
-    if (!(ith_largest_abs(y, h) < OUTPUT_MOST)) /* or NaN */
-        ith_pass_note_broken_here(p);
-    ith_norm_apply(p->model, &w->norm, h, y, y);
+    ith_norm_output(p, &w->norm, h, y, p->place);
     p->model->kernels->add(h, y, p->ws->h + t * p->ws->ld);
 }
 
@@ -106,7 +95,6 @@ const ith_block_kind ith_block_laurel = {
     .bind = bind,
     .each_matrix = each_matrix,
     .n_vector_params = n_vector_params,
-    .needs = needs,
     .work_bytes = sizeof(low),
     .request = request,
     .run = run,

@@ -5,7 +5,6 @@
  *
  * with `own` of a table of tokens, the norm over each layer's. In bits: the product is that of any
  * small matrix (ith_small_product), the rest the kernels scale, rmsnorm and add, in this order. */
-#include "base/finite.h"
 #include "model/blocks/mlp.h"
 #include "weights/layout.h"
 
@@ -103,16 +102,6 @@ static int64_t sends_by_rows(const ith_wire *wire, int layer, int64_t n)
 
 /* ---- Passes ---- */
 
-static const inputs *first_of(const ith_model *m)
-{
-    const ith_layer *layer = &m->layers[0];
-    int i = 0;
-
-    while (layer->sub[i].block.kind != ith_block_kinds[ITH_BLOCK_layer_inputs])
-        i++;
-    return layer->sub[i].block.weights;
-}
-
 static void look_up(const ith_matrix *table, int64_t token, float *out)
 {
     int64_t row = token < table->rows ? token : 0;
@@ -121,9 +110,6 @@ static void look_up(const ith_matrix *table, int64_t token, float *out)
                           ith_matrix_tiles(table, row / ITH_TILE_ROWS), (int)(row % ITH_TILE_ROWS),
                           table->cols, out);
 }
-
-/* The squares of so large numbers may exceed a float, and the norm would lose them. */
-#define INPUT_MOST 0x1p48f
 
 /* e of my token t, which is there as project(embedding). own: [layers * size] */
 static void make(ith_pass *p, const inputs *w, int64_t t, float *e, float *own)
@@ -135,10 +121,8 @@ static void make(ith_pass *p, const inputs *w, int64_t t, float *e, float *own)
 
     look_up(w->table, p->ids[ith_pass_token(p, t)], own);
     kernels->scale(n, e, (float)(1 / sqrt((double)m->hp.hidden)));
-    if (!(ith_largest_abs(e, n) < INPUT_MOST)) /* or NaN */
-        ith_pass_note_broken(p, ith_pass_place(0, 0));
     for (int64_t i = 0; i < n; i += size)
-        ith_norm_apply(m, &norm, size, e + i, e + i);
+        ith_norm_output(p, &norm, size, e + i, ith_pass_place(0, 0));
     kernels->scale(n, own, (float)sqrt((double)size));
     kernels->add(n, e, own);
     kernels->scale(n, e, (float)sqrt(0.5));
@@ -148,7 +132,7 @@ static void make(ith_pass *p, const inputs *w, int64_t t, float *e, float *own)
 static void begin(ith_pass *p, ith_member *me)
 {
     const ith_norm none = {.on = false};
-    const inputs *w = first_of(p->model);
+    const inputs *w = ith_block_weights(p->model, 0, ITH_BLOCK_layer_inputs);
     const vectors *e = p->ws->of[ITH_BLOCK_layer_inputs];
     ith_range mine = ith_my_share(me, ith_range_size(p->mine), 1);
 

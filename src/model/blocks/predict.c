@@ -86,16 +86,6 @@ static void request(ith_requests *r, const ith_work_sizes *s, void *work)
 
 /* ---- What both blocks need ---- */
 
-const ith_altup *ith_altup_of(const ith_pass *p, int layer)
-{
-    const ith_layer *l = &p->model->layers[layer];
-    int i = 0;
-
-    while (l->sub[i].block.kind != ith_block_kinds[ITH_BLOCK_predict])
-        i++;
-    return l->sub[i].block.weights;
-}
-
 void ith_altup_route(ith_pass *p, const ith_altup *w, ith_member *me)
 {
     const ith_model *m = p->model;
@@ -196,7 +186,7 @@ static void product(ith_pass *p, const ith_matrix *w, const float *from, ith_mem
 /* The streams of my tokens' embeddings. */
 static void begin(ith_pass *p, ith_member *me)
 {
-    const ith_altup *w = ith_altup_of(p, 0);
+    const ith_altup *w = ith_block_weights(p->model, 0, ITH_BLOCK_predict);
     int64_t h = p->model->hp.hidden;
     ith_range mine = ith_my_share(me, ith_range_size(p->mine), 1);
 
@@ -214,7 +204,7 @@ static void begin(ith_pass *p, ith_member *me)
 /* x becomes the mean of all streams. */
 static void end(ith_pass *p, ith_member *me)
 {
-    const ith_altup *w = ith_altup_of(p, 0);
+    const ith_altup *w = ith_block_weights(p->model, 0, ITH_BLOCK_predict);
     const ith_altup_work *work = p->ws->of[ITH_BLOCK_predict];
     const ith_kernels *kernels = p->model->kernels;
     int64_t h = p->model->hp.hidden, n = n_streams(&p->model->hp);

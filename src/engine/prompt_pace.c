@@ -1,5 +1,5 @@
-/* pace.c - tokens of long prompts beside answers. */
-#include "engine/pace.h"
+/* prompt_pace.c - tokens of long prompts beside answers. */
+#include "engine/prompt_pace.h"
 
 #include "base/range.h"
 
@@ -10,14 +10,15 @@ enum { FIRST = 16, AGE = 64 };
 /* Of what a step takes without prompts, long prompts may add so much. */
 static const double share = 0.8;
 
-int64_t ith_pace_next(const ith_pace *pace, int64_t chunk)
+int64_t ith_prompt_pace_next(const ith_prompt_pace *pace, int64_t chunk)
 {
     if (!(pace->short_s > 0) || pace->age >= AGE)
         return 1;
     return ith_min(pace->tokens > 0 ? pace->tokens : FIRST, chunk);
 }
 
-void ith_pace_note(ith_pace *pace, const ith_pace_step *step, double seconds, int64_t chunk)
+void ith_prompt_pace_note(ith_prompt_pace *pace, const ith_prompt_pace_step *step, double seconds,
+                          int64_t chunk)
 {
     int64_t n = step->long_tokens;
     double token_s, alone_s, want;

@@ -1,8 +1,8 @@
-/* test_pace.c - how much of a long prompt a step takes beside answers, by a machine whose times are
- * made up. */
+/* test_prompt_pace.c - how much of a long prompt a step takes beside answers, by a machine whose
+ * times are made up. */
 #include "unit/text_data.h"
 
-#include "engine/pace.h"
+#include "engine/prompt_pace.h"
 
 enum { CHUNK = 2048, STEPS = 2000 };
 
@@ -13,18 +13,19 @@ typedef struct machine {
 
 /* Runs a prompt of many chunks; returns the longest step, as a multiple of one without prompts, of
  * those after the first hundred, and in *mean how many tokens a step took. */
-static double run(ith_pace *pace, machine m, double *mean)
+static double run(ith_prompt_pace *pace, machine m, double *mean)
 {
     double longest = 0, sum = 0;
 
     for (int i = 0; i < STEPS; i++) {
-        const ith_pace_step step = {.answers = true, .long_tokens = ith_pace_next(pace, CHUNK)};
+        const ith_prompt_pace_step step = {.answers = true,
+                                           .long_tokens = ith_prompt_pace_next(pace, CHUNK)};
         double seconds = m.alone + (double)step.long_tokens * m.token;
         assert_in_range(step.long_tokens, 1, CHUNK);
         if (i >= 100 && seconds / m.alone > longest)
             longest = seconds / m.alone;
         sum += (double)step.long_tokens;
-        ith_pace_note(pace, &step, seconds, CHUNK);
+        ith_prompt_pace_note(pace, &step, seconds, CHUNK);
     }
     *mean = sum / STEPS;
     return longest;
@@ -34,7 +35,7 @@ static void test_machines(void **state)
 {
     static const machine machines[] = {
         {0.02, 0.0005}, {0.2, 0.001}, {0.001, 0.0004}, {0.05, 0.00001}};
-    ith_pace pace = {0};
+    ith_prompt_pace pace = {0};
     double mean;
 
     (void)state;
@@ -48,19 +49,20 @@ static void test_machines(void **state)
 
 static void test_steps(void **state)
 {
-    ith_pace pace = {0};
-    const ith_pace_step answers = {.answers = true}, prompts = {.answers = true, .prompts = true},
-                        alone = {.long_tokens = CHUNK};
+    ith_prompt_pace pace = {0};
+    const ith_prompt_pace_step answers = {.answers = true},
+                               prompts = {.answers = true, .prompts = true},
+                               alone = {.long_tokens = CHUNK};
 
     (void)state;
-    assert_int_equal(ith_pace_next(&pace, CHUNK),
+    assert_int_equal(ith_prompt_pace_next(&pace, CHUNK),
                      1); /* to see how long a step without prompts takes */
-    ith_pace_note(&pace, &prompts, 9, CHUNK);
-    ith_pace_note(&pace, &alone, 9, CHUNK);
-    assert_int_equal(ith_pace_next(&pace, CHUNK), 1); /* these say nothing of it */
-    ith_pace_note(&pace, &answers, 0.1, CHUNK);
-    assert_true(ith_pace_next(&pace, CHUNK) > 1);
-    assert_int_equal(ith_pace_next(&pace, 4), 4);
+    ith_prompt_pace_note(&pace, &prompts, 9, CHUNK);
+    ith_prompt_pace_note(&pace, &alone, 9, CHUNK);
+    assert_int_equal(ith_prompt_pace_next(&pace, CHUNK), 1); /* these say nothing of it */
+    ith_prompt_pace_note(&pace, &answers, 0.1, CHUNK);
+    assert_true(ith_prompt_pace_next(&pace, CHUNK) > 1);
+    assert_int_equal(ith_prompt_pace_next(&pace, 4), 4);
 }
 
 int main(void)
