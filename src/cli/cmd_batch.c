@@ -106,7 +106,7 @@ typedef struct work {
     uint64_t asked; /* digest of its line */
 } work;
 
-/* All but the first step on rank 0 only. */
+/* What stands behind `counts` is on rank 0 only. */
 typedef struct batch_state {
     const ith_cli *cli;
     const batch_args *args;
