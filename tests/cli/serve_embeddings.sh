@@ -85,8 +85,9 @@ for ranks in 1 3; do
             curl -s "$url/v1/completions" -d '{"prompt": "a", "max_tokens": 300, "ignore_eos": true}' >/dev/null &
         done
         client "$url" <"$work/digest.py" >"$work/other" &
+        other=$!
         same "beside others: the same bits" "${digest[1]}" "$(client "$url" <"$work/digest.py")"
-        wait %4
+        wait $other
         same "beside others: theirs, too" "${digest[1]}" "$(cat "$work/other")"
     fi
     stop "$ranks ranks: asked to stop"
